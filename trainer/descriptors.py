@@ -1,0 +1,199 @@
+"""A low-level document as named, typed descriptors.
+
+Conventions
+-----------
+A descriptor is one named quantity, its full name the path through the document with a leading
+dot: ``.lowlevel.mfcc.mean``. It has one or more dimensions. Numbers are *real* and kept as
+float32, as Gaia keeps them; text, ``true`` and ``null`` are *strings*. A list takes the type of
+its first element; a list of lists becomes ``[rows, columns, values...]``; an empty list is real
+and has no dimensions.
+
+What is left out
+----------------
+``segments`` and ``configuration`` (Gaia drops them) and all of ``metadata``: no preprocessing
+uses a descriptor from it, and it differs between builds of the extractor that describe music
+alike. Gaia reads it and removes it one step later, so the result is the same, except that here a
+recording is not lost over a missing bit rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import DocumentError
+
+LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
+MAX_VALUES = 1_000_000  # a real document has about 3,000
+MAX_DEPTH = 32  # a real document has 4 levels
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LowLevel:
+    """One recording's low-level document, flattened.
+
+    Attributes
+    ----------
+    reals : mapping of str to ndarray of float32, shape (n_dimensions,)
+    strings : mapping of str to tuple of str
+        Full descriptor name to its values.
+    artist : str or None
+        First ``metadata.tags.musicbrainz_artistid``, for the artist filter.
+    extractor_version : str or None
+        ``metadata.version.essentia``: decides which template family the document belongs to.
+    """
+
+    reals: Mapping[str, Float32]
+    strings: Mapping[str, tuple[str, ...]]
+    artist: str | None = None
+    extractor_version: str | None = None
+
+
+def flatten(document: Any) -> LowLevel:
+    """Flatten a parsed low-level document.
+
+    Parameters
+    ----------
+    document : mapping
+        What `trainer.documents.parse_json` or `parse_yaml` returned.
+
+    Raises
+    ------
+    DocumentError
+        The document is not a mapping, holds no descriptor, or holds something that is not one:
+        a mapping inside a list, a list of mixed types, a ragged or deeper than two-level list.
+    """
+    if not isinstance(document, Mapping):
+        raise DocumentError(f"the document is {_kind(document)}, not an object of descriptors")
+    reals: dict[str, Float32] = {}
+    strings: dict[str, tuple[str, ...]] = {}
+    budget = MAX_VALUES
+    for name, value in _leaves(document):
+        values = _as_list(name, value)
+        budget -= len(values)
+        if budget < 0:
+            raise DocumentError(f"the document holds more than {MAX_VALUES:,} values")
+        if values and isinstance(values[0], str):
+            strings[name] = tuple(values)
+        else:
+            reals[name] = _float32(values)
+    if not reals:
+        raise DocumentError("the document holds no numeric descriptor")
+    return LowLevel(reals, strings, _artist(document), _extractor_version(document))
+
+
+def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield full name and value of everything that is not a mapping."""
+    pending = [("", document, 0)]
+    while pending:
+        prefix, mapping, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise DocumentError(f"'{_shown(prefix)}' is nested more than {MAX_DEPTH} levels deep")
+        for key, value in mapping.items():
+            if not depth and key in LEFT_OUT:
+                continue
+            name = f"{prefix}.{key}"
+            if isinstance(value, Mapping):
+                pending.append((name, value, depth + 1))
+            else:
+                yield name, value
+
+
+def _as_list(name: str, value: Any) -> list[Any]:
+    """Return the values of a descriptor: all numbers, or all text."""
+    if not isinstance(value, list):
+        return [_scalar(name, value)]
+    if value and isinstance(value[0], list):
+        return _matrix(name, value)
+    if _all_numbers(value):
+        return value
+    values = [_scalar(name, item) for item in value]
+    _check_types(name, values)
+    return values
+
+
+def _matrix(name: str, rows: list[Any]) -> list[Any]:
+    """Flatten a list of lists the way Gaia does: its shape, then its values."""
+    if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
+        raise DocumentError(f"'{_shown(name)}' is a list of lists of different lengths")
+    values = [_scalar(name, item) for row in rows for item in row]
+    _check_types(name, values)
+    if values and isinstance(values[0], str):
+        raise DocumentError(f"'{_shown(name)}' is a list of lists of text")
+    return [len(rows), len(rows[0]), *values]
+
+
+def _all_numbers(values: list[Any]) -> bool:
+    # The common case by far. bool is an int to isinstance, hence the exact types.
+    return all(type(item) is float or type(item) is int for item in values)
+
+
+def _scalar(name: str, value: Any) -> float | str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return value
+    raise DocumentError(f"'{_shown(name)}' holds {_kind(value)} inside a list")
+
+
+def _check_types(name: str, values: list[Any]) -> None:
+    if len({isinstance(item, str) for item in values}) > 1:
+        raise DocumentError(f"'{_shown(name)}' mixes numbers and text")
+
+
+def _float32(values: list[Any]) -> Float32:
+    # Through double, as Gaia parses. A number beyond float32 becomes infinite, and its
+    # descriptor goes with the cleaner.
+    with np.errstate(over="ignore"):
+        try:
+            return np.array(values, dtype=np.float64).astype(np.float32)
+        except OverflowError:  # an integer beyond double
+            return np.array([_to_double(item) for item in values]).astype(np.float32)
+
+
+def _to_double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _artist(document: Mapping[str, Any]) -> str | None:
+    value = _get(document, "metadata", "tags", "musicbrainz_artistid")
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return value if isinstance(value, str) and value else None
+
+
+def _extractor_version(document: Mapping[str, Any]) -> str | None:
+    value = _get(document, "metadata", "version", "essentia")
+    return value if isinstance(value, str) else None
+
+
+def _get(document: Any, *path: str) -> Any:
+    for key in path:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(key)
+    return document
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else "unreadable")
+
+
+def _shown(name: str) -> str:
+    """Make a descriptor name fit for a message: it comes from the document."""
+    return name.removeprefix(".").encode("unicode_escape").decode()[:200]

@@ -1,0 +1,1 @@
+"""The search over preprocessings, kernels, C and gamma."""
