@@ -1,0 +1,1 @@
+"""From the descriptors of a dataset to the matrix that a support vector machine gets."""
