@@ -1,0 +1,62 @@
+"""The command line, ``acoustic``: one module per group of commands.
+
+=====================  =====================================================================
+`application`          the group, its exit codes, commands imported when called
+`invocation`           consoles, environment and settings of one call
+`failures`             what is said about an error, and the exit code
+`text`, `figures`      how names, numbers, tables and matrices are shown
+`database`             ``migrate``, ``doctor``
+`evaluator`            the daemon
+`jobs`                 ``jobs …`` with `job_details` and `watching`
+`training`             ``train``, ``predict``
+`models`               ``models …``
+`demo`                 the whole way on an embedded database
+=====================  =====================================================================
+"""
+
+import click
+
+from worker.commands.application import Application, Lazy
+from worker.commands.invocation import Invocation
+
+COMMANDS = {
+    "demo": Lazy(
+        "worker.commands.demo", "demo", "Run one evaluation job end to end on bundled examples."
+    ),
+    "migrate": Lazy(
+        "worker.commands.database", "migrate", "Bring the database to the schema of this version."
+    ),
+    "doctor": Lazy(
+        "worker.commands.database", "doctor", "Check settings, database, folders and engine."
+    ),
+    "evaluator": Lazy(
+        "worker.commands.evaluator", "evaluator", "Run the daemon that evaluates datasets."
+    ),
+    "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
+    "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
+    "predict": Lazy(
+        "worker.commands.training", "predict", "Classify low-level documents with trained models."
+    ),
+    "models": Lazy("worker.commands.models", "models", "Look into model files."),
+}
+
+
+@click.command(
+    cls=Application,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+    epilog="Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's "
+    "schema does not fit this version, 4 the job that was run or watched failed, 130 interrupted.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of every error.")
+@click.version_option(package_name="acoustic-workers", prog_name="acoustic")
+@click.pass_context
+def main(context: click.Context, *, debug: bool) -> None:
+    """Train and evaluate AcousticBrainz-style classifiers, on Postgres or from files."""
+    # `--debug` is read where errors are reported, which is outside this function.
+    del debug
+    context.obj = Invocation.of_this_process()
+
+
+__all__ = ["COMMANDS", "main"]

@@ -1,0 +1,97 @@
+"""The group behind ``acoustic``: commands loaded when they are called, and every error a sentence.
+
+Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's schema does not
+fit this version, 4 the one job that was run or watched failed, 130 interrupted.
+"""
+
+import contextlib
+import importlib
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A command that is imported when it is called.
+
+    Attributes
+    ----------
+    module
+        Module of the command.
+    attribute
+        Name of the click command in it.
+    help
+        Its line in ``acoustic --help``.
+    """
+
+    module: str
+    attribute: str
+    help: str
+
+
+class Application(click.Group):
+    """A click group whose commands cost nothing until they are called.
+
+    scikit-learn, alembic and SQLAlchemy take from tenths of a second to seconds to import, and no
+    command needs all of them.
+    """
+
+    def __init__(self, lazy: Mapping[str, Lazy], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a newcomer meets them."""
+        del ctx
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of this name, if there is one."""
+        del ctx
+        if cmd_name not in self.lazy:
+            return None
+        lazy = self.lazy[cmd_name]
+        command: click.Command = getattr(importlib.import_module(lazy.module), lazy.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in self.lazy.items()])
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run one command and end the process with its exit code."""
+        _tolerate_unprintable_characters()
+        arguments = list(sys.argv[1:] if args is None else args)
+        options["standalone_mode"] = False
+        try:
+            code = super().main(arguments, *rest, **options)
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
+            code = _report(error, debug="--debug" in arguments)
+        sys.exit(code or 0)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    # Imported here: it knows the error types of every part, which `--help` does not need.
+    from worker.commands.failures import report  # noqa: PLC0415
+
+    return report(error, debug=debug)
+
+
+def _tolerate_unprintable_characters() -> None:
+    # A title in Japanese must not end a command whose output goes to a Latin-1 terminal or an
+    # ASCII pipe.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(io.UnsupportedOperation):
+                stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,84 @@
+"""What is said about an error, and with which exit code the command ends."""
+
+import io
+import sys
+import traceback
+
+import click
+from rich.text import Text
+
+from worker.commands.invocation import console
+from worker.commands.text import visible_lines
+
+UNEXPECTED = 1
+USAGE = 2
+SCHEMA_MISMATCH = 3
+
+# Errors whose message is already a sentence for people, with the exit code they end a command with.
+# By name, most special first: the class of an error that was raised has been imported, the others
+# need not be.
+EXPECTED = {
+    "worker.settings.SettingsError": USAGE,
+    "trainer.errors.TrainerError": USAGE,
+    "schema.errors.SchemaMismatch": SCHEMA_MISMATCH,
+    "schema.errors.SchemaError": USAGE,
+    "worker.embedded.EmbeddedPostgresError": UNEXPECTED,
+    "worker.commands.failures.CommandError": UNEXPECTED,
+}
+
+
+class CommandError(Exception):
+    """A command cannot go on, for the reason that its message says in one sentence."""
+
+
+def report(error: Exception, *, debug: bool) -> int:
+    """Write `error` to standard error.
+
+    Parameters
+    ----------
+    error
+        What ended the command.
+    debug
+        Show the traceback of an expected error too.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, click.ClickException):
+        return _show_usage(error)
+    code = expected_code(error)
+    if code is not None:
+        _say(f"Error: {error}")
+        return code
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"Error: {error.filename}: {error.strerror}.")
+        return UNEXPECTED
+    if not debug:
+        traceback.print_exception(error)
+    _say("This is a defect or an unforeseen state; the lines above say where it arose.")
+    return UNEXPECTED
+
+
+def expected_code(error: Exception) -> int | None:
+    """Exit code of an error that has a sentence of its own, or None for an unforeseen one."""
+    for kind in type(error).__mro__:
+        code = EXPECTED.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
+            return code
+    return None
+
+
+def _show_usage(error: click.ClickException) -> int:
+    # click puts the offending argument into its message as it stands.
+    shown = io.StringIO()
+    error.show(file=shown)
+    _say(shown.getvalue())
+    return error.exit_code
+
+
+def _say(sentence: str) -> None:
+    console(sys.stderr).print(Text(visible_lines(sentence)), soft_wrap=True)

@@ -1,0 +1,76 @@
+"""Values on the command line: comma-separated lists, and options of a job as ``key=value``."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+
+# ParamType takes a parameter for the type checker since click 8.4; older ones refuse it at run time.
+class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Values between commas, such as ``basic,normalized`` or ``-5,1``.
+
+    Parameters
+    ----------
+    kind
+        Reads one value; a `ValueError` of it is a usage error.
+    name
+        How the help text calls the value.
+    """
+
+    def __init__(self, kind: Callable[[str], Any], name: str) -> None:
+        self.kind = kind
+        self.name = name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Any]:
+        """Split at commas and read each part."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [self.kind(part.strip()) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a comma-separated list of {self.name}.", param, ctx)
+
+
+def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """Options of a job from ``--options JSON`` and ``-o key=value``; the latter win.
+
+    Raises
+    ------
+    click.BadParameter
+        The JSON is no object, or a pair has no ``=``.
+    """
+    options = _json_object(text)
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{pair!r} is not of the form key=value.", param_hint="-o")
+        options[key] = _value(key, value)
+    return options
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}.", param_hint="--options") from error
+    if not isinstance(options, dict):
+        raise click.BadParameter("not a JSON object.", param_hint="--options")
+    return options
+
+
+def _value(key: str, text: str) -> Any:
+    # Lists are what every key of this ending takes; brackets and quotes are a burden in a shell.
+    if key.endswith("_values") and not text.startswith("["):
+        return [_scalar(part.strip()) for part in text.split(",")]
+    return _scalar(text)
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

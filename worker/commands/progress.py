@@ -1,0 +1,115 @@
+"""Progress of a long search: a bar for a person, now and then a line for a log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from worker.commands.text import visible
+
+# A log of an hour's search should fit on a screen or two.
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class Step(Protocol):
+    """Where a search stands: `done` of `total` pieces of its `stage`."""
+
+    @property
+    def done(self) -> int: ...  # noqa: D102
+    @property
+    def total(self) -> int: ...  # noqa: D102
+    @property
+    def stage(self) -> str: ...  # noqa: D102
+
+
+class Watcher(Protocol):
+    """Is told of every step."""
+
+    def __call__(self, step: Step, /) -> None: ...  # noqa: D102
+
+
+@contextmanager
+def shown(console: Console) -> Iterator[Watcher]:
+    """Give a function that shows each step it is told of on `console`."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        yield Bars(progress)
+
+
+class Bars:
+    """One bar a stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: Step, /) -> None:
+        """Move the bar of this stage."""
+        if step.stage not in self.tasks:
+            self.tasks[step.stage] = self.progress.add_task(visible(step.stage), total=step.total)
+        self.progress.update(self.tasks[step.stage], completed=step.done, total=step.total)
+
+
+class Lines:
+    """A line when a stage starts and ends, and every half minute in between."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.stage = ""
+        self.stage_began = self.last_line = time.monotonic()
+
+    def __call__(self, step: Step, /) -> None:
+        """Write a line if it is time for one."""
+        now = time.monotonic()
+        if step.stage != self.stage:
+            self.stage, self.stage_began = step.stage, now
+        elif step.done < step.total and now - self.last_line < _SECONDS_BETWEEN_LINES:
+            return
+        self.last_line = now
+        left = remaining_seconds(step, elapsed=now - self.stage_began)
+        rest = f", about {duration(left)} left" if left else ""
+        self.console.print(f"{visible(step.stage)}: {step.done} of {step.total}{rest}")
+
+
+def remaining_seconds(step: Step, *, elapsed: float) -> float | None:
+    """Seconds that are left if the rest goes as what is done; None while nothing is known."""
+    if not step.done or not elapsed or step.done >= step.total:
+        return None
+    return elapsed * (step.total - step.done) / step.done
+
+
+def duration(seconds: float) -> str:
+    """Words for a time span.
+
+    Examples
+    --------
+    >>> duration(8), duration(95), duration(7300), duration(200_000)
+    ('8 s', '1 min 35 s', '2 h 1 min', '2 d 7 h')
+    """
+    whole = max(0, round(seconds))
+    minutes, left = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
+    first = next((n for n, (count, _) in enumerate(parts) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
