@@ -1,0 +1,281 @@
+"""A dataset ready to be trained on: recordings, one matrix, its layout, their classes.
+
+`prepare` is the way from labelled documents to a `Dataset`. It applies what a job may choose
+(artist filter, class sizes), settles on one layout, and does what Gaia's merge does to all
+labelled recordings before anything else: descriptors of varying length go (removevl), lengths are
+fixed, descriptors that are constant or not finite go (cleaner).
+
+Two things differ from Gaia on purpose. With documents of different layouts, Gaia keeps those that
+agree with whichever file a thread happened to read first; here the most common layout counts.
+And Gaia merges in chunks of 5,000 recordings and drops a descriptor that is constant in any of
+them (all descriptors, if the last chunk is a single recording); here all recordings count at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.descriptors import Float32, LowLevel
+from trainer.errors import DatasetError
+from trainer.ground_truth import GroundTruth, select
+from trainer.layout import NAMED, Descriptor, Layout, strings_of
+from trainer.options import JobOptions
+from trainer.preprocessing.recipes import Template, template_for
+from trainer.preprocessing.transforms import Cleaner
+
+MIN_CLASSES = 2
+MIN_RECORDINGS = 2  # per class: one to train on while the other is predicted
+MISSING_NAMED = 10
+
+Signature = frozenset[tuple[str, bool]]  # descriptor name, whether it is real
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled recordings as one matrix.
+
+    Attributes
+    ----------
+    name : str
+        Name of the ground truth, such as "danceability".
+    recordings : tuple of str
+        Ids in ascending order: the order of Gaia's data sets, on which codes and folds depend.
+    values : ndarray of float32, shape (n_recordings, layout.width)
+        Descriptor values; codes by first appearance for enumerated descriptors.
+    layout : Layout
+        What the columns are.
+    classes : tuple of str
+        Class names, sorted.
+    labels : ndarray of intp, shape (n_recordings,)
+        Position in `classes` of each recording's class.
+    template : {"2.1-beta2", "2.1-beta5"}
+        Which family of recipes fits the documents.
+    testing : mapping of str to str
+        Class of each recording that the artist filter kept out of the training.
+    testing_documents : mapping of str to LowLevel
+        Their documents.
+    left_out : mapping of str to str
+        Recordings whose document lacks a descriptor of the layout, with the reason.
+    removed : mapping of str to tuple of str
+        Descriptors that the merge dropped, by reason.
+    notes : tuple of str
+        What else a person who reads the evaluation should know.
+    """
+
+    name: str
+    recordings: tuple[str, ...]
+    values: Float32
+    layout: Layout
+    classes: tuple[str, ...]
+    labels: NDArray[np.intp]
+    template: Template = "2.1-beta2"
+    testing: Mapping[str, str] = field(default_factory=dict)
+    testing_documents: Mapping[str, LowLevel] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> dict[str, str]:
+        """Class of each recording that is trained on."""
+        pairs = zip(self.recordings, self.labels, strict=True)
+        return {recording: self.classes[label] for recording, label in pairs}
+
+    def take(self, rows: NDArray[np.intp]) -> Dataset:
+        """Return the dataset of a selection of the recordings, in ascending order of rows."""
+        return Dataset(
+            name=self.name,
+            recordings=tuple(self.recordings[row] for row in rows),
+            values=self.values[rows],
+            layout=self.layout,
+            classes=self.classes,
+            labels=self.labels[rows],
+            template=self.template,
+        )
+
+
+def prepare(
+    ground_truth: GroundTruth,
+    documents: Mapping[str, LowLevel],
+    options: JobOptions,
+) -> Dataset:
+    """Make the dataset that a job trains on.
+
+    Parameters
+    ----------
+    ground_truth : GroundTruth
+        Classes and their recordings.
+    documents : mapping of str to LowLevel
+        A flattened document for each recording; further documents are ignored.
+    options : JobOptions
+        Artist filter, class sizes and seed.
+
+    Raises
+    ------
+    DatasetError
+        Recordings have no document; a class is too small once documents that do not fit are
+        left out; or no descriptor is left to train on.
+    """
+    _check_present(ground_truth, documents)
+    selection = select(
+        ground_truth,
+        {recording: documents[recording].artist for recording in ground_truth.class_of},
+        filter_type=options.filter_type,
+        normalize=options.normalize,
+        normalize_mode=options.normalize_mode,
+        seed=options.seed,
+    )
+    chosen = {recording: documents[recording] for recording in sorted_ids(selection.training)}
+    reference, left_out = _reference_layout(chosen)
+    class_of = {r: selection.training[r] for r in chosen if r not in left_out}
+    _check_classes(class_of, selection.training, left_out)
+    matrix, layout, removed = _merge([chosen[r] for r in class_of], reference)
+    classes = tuple(sorted(set(class_of.values()), key=_utf16))
+    return Dataset(
+        name=ground_truth.name,
+        recordings=tuple(class_of),
+        values=matrix,
+        layout=layout,
+        classes=classes,
+        labels=np.array([classes.index(name) for name in class_of.values()], dtype=np.intp),
+        template=template_for(chosen[r].extractor_version for r in class_of),
+        testing=selection.testing,
+        testing_documents={r: documents[r] for r in selection.testing},
+        left_out=left_out,
+        removed=removed,
+        notes=selection.notes,
+    )
+
+
+def sorted_ids(ids: Iterable[str]) -> list[str]:
+    """Sort as Qt sorts, by UTF-16 code unit: the order in which Gaia reads its items."""
+    return sorted(ids, key=_utf16)
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def _check_present(ground_truth: GroundTruth, documents: Mapping[str, LowLevel]) -> None:
+    missing = [recording for recording in ground_truth.class_of if recording not in documents]
+    if missing:
+        named = ", ".join(missing[:MISSING_NAMED])
+        shown = f"the first {MISSING_NAMED} are " if len(missing) > MISSING_NAMED else ""
+        one = len(missing) == 1
+        raise DatasetError(
+            f"{len(missing)} recording{'' if one else 's'} of the dataset "
+            f"{'has' if one else 'have'} no low-level document: {shown}{named}; "
+            "submit the low-level data or take them out of the dataset"
+        )
+
+
+def _reference_layout(
+    documents: Mapping[str, LowLevel],
+) -> tuple[Signature, dict[str, str]]:
+    """Find the most common layout, and the documents that lack a descriptor of it."""
+    signatures = {recording: _signature(document) for recording, document in documents.items()}
+    # Counter keeps the order of first appearance among equals: no race, the first id decides.
+    (reference, _), *others = Counter(signatures.values()).most_common()
+    if not others:
+        return reference, {}
+    left_out = {}
+    for recording, signature in signatures.items():
+        if signature is not reference and signature != reference:
+            lacking = _lacking(reference, documents[recording])
+            if lacking:
+                left_out[recording] = _lacks(lacking)
+    return reference, left_out
+
+
+def _signature(document: LowLevel) -> Signature:
+    reals = frozenset((name, True) for name in document.reals)
+    return reals | frozenset((name, False) for name in document.strings)
+
+
+def _lacking(reference: Signature, document: LowLevel) -> list[str]:
+    return sorted(
+        name
+        for name, real in reference
+        if (name not in document.reals if real else strings_of(document, name) is None)
+    )
+
+
+def _lacks(names: Sequence[str]) -> str:
+    listed = ", ".join(name.removeprefix(".") for name in names[:NAMED])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"lacks {listed}{more} as the other documents have it"
+
+
+def _check_classes(
+    class_of: Mapping[str, str],
+    selected: Mapping[str, str],
+    left_out: Mapping[str, str],
+) -> None:
+    """Refuse a class that documents of another layout have made too small."""
+    sizes = Counter(class_of.values())
+    for name in dict.fromkeys(selected.values()):
+        if sizes[name] < MIN_RECORDINGS:
+            lost = [r for r in selected if selected[r] == name and r in left_out]
+            reasons = "; ".join(f"{r} {left_out[r]}" for r in lost[:3])
+            more = f"; and {len(lost) - 3} more" if len(lost) > 3 else ""  # noqa: PLR2004
+            raise DatasetError(
+                f"class {name!r} has {sizes[name]} usable recordings of the "
+                f"{MIN_RECORDINGS} that are needed, because documents do not fit the layout "
+                f"of the others: {reasons}{more}"
+            )
+
+
+def _merge(
+    documents: Sequence[LowLevel],
+    reference: Signature,
+) -> tuple[Float32, Layout, dict[str, tuple[str, ...]]]:
+    """Make one matrix of all documents: Gaia's removevl, fixlength and cleaner."""
+    descriptors, varying = [], []
+    for name, real in sorted(reference, key=lambda item: item[0].split(".")):
+        columns = [_column(document, name, real=real) for document in documents]
+        if len({len(column) for column in columns}) > 1 or not len(columns[0]):
+            varying.append(name)
+        elif real:
+            descriptors.append(Descriptor(name, len(columns[0])))
+        else:
+            descriptors.append(Descriptor(name, len(columns[0]), _first_appearance(columns)))
+    layout = Layout(tuple(descriptors))
+    if not layout.width:
+        raise DatasetError("the documents have no descriptor of one length in common")
+    return _clean(layout.matrix(documents), layout, varying)
+
+
+def _column(document: LowLevel, name: str, *, real: bool) -> Sequence[object]:
+    if real:
+        return document.reals[name]  # type: ignore[return-value]
+    return strings_of(document, name) or ()
+
+
+def _first_appearance(columns: Iterable[Sequence[object]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(value) for column in columns for value in column))
+
+
+def _clean(
+    matrix: Float32,
+    layout: Layout,
+    varying: Sequence[str],
+) -> tuple[Float32, Layout, dict[str, tuple[str, ...]]]:
+    cleaner = Cleaner(layout).fit(matrix)
+    kept = {layout.names[place] for place in layout.descriptor_of[cleaner.columns_]}
+    if not any(d.is_real and d.name in kept for d in layout.descriptors):
+        raise DatasetError(
+            "no numeric descriptor differs between the recordings, so there is nothing to "
+            "learn from: are all documents copies of one?"
+        )
+    layout, columns = layout.keep(kept)
+    removed = {
+        "variable length": tuple(varying),
+        "constant": cleaner.constant_,
+        "not finite": cleaner.not_finite_,
+    }
+    return np.ascontiguousarray(matrix[:, columns]), layout, removed
