@@ -1,0 +1,111 @@
+"""What solves the support vector machines of a search.
+
+Two engines stand beside each other: ``sklearn`` (scikit-learn's SVC in a pool; the fallback, and
+the oracle that the other is tested against) and ``native`` (compiled), where it is built. They
+give the same predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import OptionsError
+from trainer.grid.folds import Split
+from trainer.models.svm import PairwiseSvm
+
+MAX_ITERATIONS = 10_000_000  # per pair of classes, as in Gaia 2.4.6; libsvm itself has no limit
+TOLERANCE = 1e-3
+
+Float64 = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One set of SVM parameters; `balance_classes` as in `Combination`."""
+
+    kernel: str
+    C: float
+    gamma: float
+    balance_classes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What cross-validation of one problem yields.
+
+    Attributes
+    ----------
+    problem : Problem
+    predicted : ndarray of intp, shape (n_recordings,)
+        Position in the dataset's classes that each recording was predicted to be, by the fold
+        that it was held out of; -1 where nothing was predicted.
+    converged : bool
+        Whether no pair in any fold met the iteration cap.
+    error : str or None
+        Why the problem could not be solved.
+    """
+
+    problem: Problem
+    predicted: Indices
+    converged: bool = True
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Solves problems; see `Problem` and `Split` for what is given."""
+
+    name: str
+
+    def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
+        """Cross-validate each problem, yielding each as soon as it is solved, in any order.
+
+        Leaving the iteration early stops what has not begun.
+        """
+
+    def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
+        """Train one machine.
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n, n_columns)
+        codes : ndarray of intp, shape (n,)
+            Classes 0 … k-1, each present.
+        problem : Problem
+            `balance_classes` is not looked at:
+        weights : ndarray of float64, shape (k,)
+            Factor on C for each class.
+        """
+
+
+def class_weights(codes: Indices, *, balance: bool) -> Float64:
+    """Return the factor on C for each class: 1, or ``n / (n_class * k)``."""
+    counts = np.bincount(codes)
+    return len(codes) / (counts * len(counts)) if balance else np.ones(len(counts))
+
+
+def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
+    """Return the engine of that name; ``auto`` is the fastest there is.
+
+    Parameters
+    ----------
+    name : {"auto", "sklearn"}
+    jobs : int, optional
+        Fits at a time; as many as there are usable processors by default.
+
+    Raises
+    ------
+    OptionsError
+        There is no such engine here.
+    """
+    # Imported here: scikit-learn takes a second, and commands that train nothing come this way.
+    from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+
+    if name in {"auto", "sklearn"}:
+        return SklearnEngine(jobs)
+    raise OptionsError(f"engine {name!r} is not available here: use 'auto' or 'sklearn'")

@@ -1,0 +1,108 @@
+"""The search with scikit-learn's SVC."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import SVC
+
+from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Problem, Solution, class_weights
+from trainer.grid.folds import Split
+from trainer.models.svm import DEGREE, PairwiseSvm, vote
+
+Float64 = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+CACHE_MEGABYTES = 200  # libsvm's kernel cache, for each fit that runs
+TWO_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class SklearnEngine:
+    """scikit-learn's SVC in a joblib pool, one problem (all its folds) to a task.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        Problems solved at a time; as many as there are usable processors by default.
+    max_iterations : int
+        Cap for each pair of classes.
+
+    Notes
+    -----
+    The pool is one of threads: libsvm runs without the interpreter lock, so threads are as fast
+    as processes, share the matrices, and leave nothing behind when the process is killed.
+    """
+
+    jobs: int | None = None
+    max_iterations: int = MAX_ITERATIONS
+    name: str = "sklearn"
+
+    def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
+        """Cross-validate each problem; see `Engine.solve`."""
+        pool = Parallel(
+            n_jobs=self.jobs or cpu_count(),
+            backend="threading",
+            return_as="generator_unordered",
+        )
+        # Not inside the tasks: the filters belong to the process, not to a thread.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            yield from pool(delayed(self._solve)(problem, splits) for problem in problems)
+
+    def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
+        """Train one machine; see `Engine.fit`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            machine = self._fit(X, codes, problem, weights)
+        sign = -1.0 if len(weights) == TWO_CLASSES else 1.0  # see _decisions
+        return PairwiseSvm(
+            kernel=problem.kernel,
+            gamma=problem.gamma,
+            support_vectors=np.ascontiguousarray(machine.support_vectors_),
+            counts=machine.n_support_.astype(np.intp),
+            coefficients=np.ascontiguousarray(sign * machine.dual_coef_),
+            rho=-sign * machine.intercept_,
+        )
+
+    def _solve(self, problem: Problem, splits: Sequence[Split]) -> Solution:
+        predicted = np.full(sum(len(split.testing_rows) for split in splits), -1, dtype=np.intp)
+        converged = True
+        for split in splits:
+            weights = class_weights(split.training_codes, balance=problem.balance_classes)
+            try:
+                machine = self._fit(split.training, split.training_codes, problem, weights)
+            except ValueError as error:  # a kernel that overflows, a fold without descriptors
+                return Solution(problem, np.full_like(predicted, -1), error=str(error))
+            converged &= machine.fit_status_ == 0
+            votes = vote(_decisions(machine, split.testing), len(weights))
+            predicted[split.testing_rows] = split.class_of_code[votes]
+        return Solution(problem, predicted, converged=converged)
+
+    def _fit(self, X: Float64, codes: Indices, problem: Problem, weights: Float64) -> SVC:
+        machine = SVC(
+            C=problem.C,
+            kernel=problem.kernel,
+            gamma=problem.gamma,
+            degree=DEGREE,
+            coef0=0.0,
+            tol=TOLERANCE,
+            shrinking=True,
+            class_weight=dict(enumerate(weights.tolist())),
+            decision_function_shape="ovo",
+            cache_size=CACHE_MEGABYTES,
+            max_iter=self.max_iterations,
+        )
+        return machine.fit(X, codes)
+
+
+def _decisions(machine: SVC, X: Float64) -> Float64:
+    """Return libsvm's decisions; scikit-learn turns their sign round for two classes."""
+    decisions = machine.decision_function(X)
+    return -decisions[:, None] if decisions.ndim == 1 else decisions

@@ -1,0 +1,1 @@
+"""Trained models: the support vector machine, its probabilities, and the file that holds it."""
