@@ -1,0 +1,102 @@
+"""A real Postgres for every test that needs one, and where the shared data lie.
+
+One server for each pytest process, so that `-n 2` works; the migrations run once on it, and each
+test gets a copy of the migrated database (some 40 ms to make and drop). pytest-postgresql would do
+the same by way of a second driver, psycopg 3, which would let a URL pass that forgot to name ours.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from pathlib import Path
+
+import hypothesis
+import pytest
+from sqlalchemy import Engine, create_engine, make_url
+
+from worker.embedded import EmbeddedPostgres
+
+NewDatabase = Callable[[str], AbstractContextManager[str]]
+
+# A test that fails must fail again: no random examples, and no deadline that a busy machine misses.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """A server for this process; its data are thrown away."""
+    # Not pytest's tmp_path: that keeps the last three runs, which here are gigabytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="acoustic-tests-") as data,
+        EmbeddedPostgres(Path(data), durable=False) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _new_database(postgres_server: EmbeddedPostgres) -> Iterator[NewDatabase]:
+    """Give a context manager that copies a database and names the copy."""
+    engine = create_engine(postgres_server.url(), isolation_level="AUTOCOMMIT")
+    numbers = count(1)
+
+    @contextmanager
+    def new_database(template: str) -> Iterator[str]:
+        name = f"test_{next(numbers)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield postgres_server.url(name)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    yield new_database
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _migrated_template(_new_database: NewDatabase) -> Iterator[str]:
+    import migrations  # noqa: PLC0415 - tests without a database need not load it
+
+    with _new_database("template0") as url:
+        migrations.upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def database_url(_new_database: NewDatabase, _migrated_template: str) -> Iterator[str]:
+    """URL of a migrated database that no other test sees."""
+    with _new_database(_migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(_new_database: NewDatabase) -> Iterator[str]:
+    """URL of a database with nothing in it."""
+    with _new_database("template0") as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Engine on a migrated database; a statement that waits for a lock fails its test."""
+    engine = create_engine(
+        database_url, connect_args={"options": "-c statement_timeout=5s"}, pool_size=20
+    )
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the reference data, which are too large for the repository."""
+    folder = Path(os.environ.get("SHARED_DATA", SHARED_DATA))
+    if folder.is_dir():
+        return folder
+    reason = f"no reference data in {folder}: set SHARED_DATA to their folder"
+    if os.environ.get("ACOUSTIC_REQUIRE_SHARED_DATA"):
+        pytest.fail(reason)
+    pytest.skip(reason)
