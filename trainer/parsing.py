@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -39,7 +38,7 @@ def parse_json(text: bytes | str, *, unique_keys: bool = False) -> Any:
     text : bytes or str
         UTF-8, at most 16 MiB, at most 64 levels deep.
     unique_keys : bool
-        Refuse an object that has a key twice; otherwise the last one counts.
+        Refuse an object that has a key twice with different values; otherwise the last counts.
 
     Raises
     ------
@@ -72,7 +71,8 @@ def parse_yaml(text: bytes | str, *, typed: bool = True, unique_keys: bool = Fal
     typed : bool
         False keeps every scalar as text.
     unique_keys : bool
-        Refuse a mapping that has a key twice; otherwise the last one counts, as in Gaia.
+        Refuse a mapping that has a key twice with different values; otherwise the last counts,
+        as in Gaia.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _integer(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _check_unique([key for key, _ in pairs])
+    _check_unique(pairs)
     return dict(pairs)
 
 
@@ -164,10 +164,14 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def _check_unique(keys: Sequence[str]) -> None:
-    if len(set(keys)) < len(keys):
-        ((twice, _),) = Counter(keys).most_common(1)
-        raise DocumentError(f"the key {shown(twice)} is there twice; keep one of them")
+def _check_unique(pairs: Iterable[tuple[str, Any]]) -> None:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if values.setdefault(key, value) != value:
+            raise DocumentError(
+                f"{shown(key)} is there twice, as {shown(values[key])} and as {shown(value)}; "
+                "keep one of them"
+            )
 
 
 def _build(
@@ -212,10 +216,10 @@ def _line(event: yaml.Event) -> str:
 
 
 def _mapping(values: list[Any], unique_keys: bool) -> dict[str, Any]:  # noqa: FBT001
-    keys = values[::2]
+    pairs = list(zip(values[::2], values[1::2], strict=True))
     if unique_keys:
-        _check_unique(keys)
-    return dict(zip(keys, values[1::2], strict=True))
+        _check_unique(pairs)
+    return dict(pairs)
 
 
 def _typed(event: yaml.ScalarEvent) -> float | str:

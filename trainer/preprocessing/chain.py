@@ -115,6 +115,7 @@ class Preprocessing(_DescriptorTransformer):
     def _keep(self, matrix: Float32, names: frozenset[str]) -> Float32:
         self.layout_, columns = self.layout_.keep(names)
         self.columns_ = self.columns_[columns]
+        self.steps_ = tuple(step.take(columns) for step in self.steps_)
         return matrix[:, columns]
 
     def _enumerate(self, matrix: Float32, matched: frozenset[str]) -> Float32:

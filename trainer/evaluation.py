@@ -1,0 +1,288 @@
+"""What training yields: a model, how good it is, and how that was found out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset import Dataset
+from trainer.grid.nested import Nested
+from trainer.grid.project import Combination, Project
+from trainer.grid.scores import Scores, confusion, score
+from trainer.grid.search import CombinationResult
+from trainer.models.bundle import Model
+from trainer.preprocessing.chain import Preprocessing
+
+Indices = NDArray[np.intp]
+
+DECIMALS = 2  # of percentages, as AcousticBrainz stores them
+KERNEL_NAMES = {"poly": "poly", "rbf": "RBF"}  # as Gaia and AcousticBrainz spell them
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The recordings that the artist filter kept out of the training, predicted by the model.
+
+    Attributes
+    ----------
+    actual, predicted : mapping of str to str
+        Class of each recording.
+    unusable : mapping of str to str
+        Why a recording could not be predicted.
+    """
+
+    actual: Mapping[str, str]
+    predicted: Mapping[str, str]
+    unusable: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A search with its outcome.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    project : Project
+    seed : int
+    engine : str
+        Name of the engine that solved the search.
+    fold_of : ndarray of intp, shape (n_recordings,)
+    results : tuple of CombinationResult
+        In grid order.
+    best : CombinationResult
+        The chosen one.
+    model : Model
+        It, trained on all recordings.
+    nested : Nested or None
+    held_out : HeldOut or None
+    versions : mapping of str to str
+    timings : mapping of str to float
+        Seconds.
+    """
+
+    dataset: Dataset
+    project: Project
+    seed: int
+    engine: str
+    fold_of: Indices
+    results: tuple[CombinationResult, ...]
+    best: CombinationResult
+    model: Model
+    nested: Nested | None
+    held_out: HeldOut | None
+    versions: Mapping[str, str]
+    timings: Mapping[str, float]
+
+    @property
+    def scores(self) -> Scores:
+        """Figures of the chosen combination."""
+        assert self.best.scores is not None  # noqa: S101: what failed is never chosen
+        return self.best.scores
+
+    @property
+    def accuracy(self) -> float:
+        """Cross-validated accuracy in percent, with two decimals; optimistic, see `nested`."""
+        return round(self.scores.accuracy, DECIMALS)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The chosen combination as AcousticBrainz stores it; C and gamma are exponents."""
+        return {
+            "model": parameters_json(self.best.combination),
+            "evaluation": {"type": "nfoldcrossvalidation", "nfold": self.project.folds},
+        }
+
+    @property
+    def confusion_matrix(self) -> dict[str, dict[str, int]]:
+        """Recordings by actual class and predicted class; every class is a row and a column."""
+        classes = self.dataset.classes
+        counts = confusion(self.dataset.labels, self.best.predicted, len(classes))
+        return _matrix_json(counts, classes)
+
+    def report(self, *, predictions: bool = False) -> dict[str, Any]:
+        """Return everything there is to say, as JSON.
+
+        Parameters
+        ----------
+        predictions : bool
+            Also list the prediction of each recording by each combination.
+        """
+        dataset = self.dataset
+        return {
+            **self.summary(),
+            "recordings": list(dataset.recordings),
+            "actual": _names(dataset.labels, dataset.classes),
+            "predicted": _names(self.best.predicted, dataset.classes),
+            "folds": self.fold_of.tolist(),
+            "grid": [
+                _result_json(result, dataset.classes, predictions=predictions)
+                for result in self.results
+            ],
+            "nested": self._nested_json(),
+            "held_out": self._held_out_json(),
+            "left_out": dict(dataset.left_out),
+            "removed": {reason: list(names) for reason, names in dataset.removed.items()},
+            "notes": [*dataset.notes, *self._preprocessing_notes()],
+            "timings": dict(self.timings),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures that belong with the model: nothing that changes from run to run."""
+        counts = Counter(self.dataset.training.values())
+        return {
+            "name": self.dataset.name,
+            "accuracy": self.accuracy,
+            "accuracy_std": round(self.scores.std, DECIMALS),
+            "fold_accuracies": [round(value, DECIMALS) for value in self.scores.fold_accuracies],
+            "normalized_accuracy": round(self.scores.normalized_accuracy, DECIMALS),
+            "balanced_accuracy": self._balanced_accuracy(),
+            "majority_baseline": _percent(max(counts.values()), counts.total()),
+            "parameters": self.parameters,
+            "confusion_matrix": self.confusion_matrix,
+            "classes": list(self.dataset.classes),
+            "class_sizes": {name: counts[name] for name in self.dataset.classes},
+            "per_class": self._per_class(),
+            "seed": self.seed,
+            "engine": self.engine,
+            "template": self.dataset.template,
+            "versions": dict(self.versions),
+        }
+
+    def signed(self, provenance: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation with a model that tells where it comes from."""
+        training = {**self.summary(), "provenance": dict(provenance)}
+        return replace(self, model=replace(self.model, training=training))
+
+    def _per_class(self) -> dict[str, dict[str, float | int | None]]:
+        matrix = self.confusion_matrix
+        table: dict[str, dict[str, float | int | None]] = {}
+        sizes = Counter(self.dataset.training.values())
+        for name in self.dataset.classes:
+            right = matrix[name][name]
+            predicted = sum(row[name] for row in matrix.values())
+            table[name] = {
+                "precision": _percent(right, predicted),
+                "recall": _percent(right, sizes[name]),
+                "f1": _percent(2 * right, predicted + sizes[name]),
+                "support": sizes[name],
+            }
+        return table
+
+    def _balanced_accuracy(self) -> float:
+        labels, predicted = self.dataset.labels, self.best.predicted
+        recalls = [(predicted[labels == label] == label).mean() for label in np.unique(labels)]
+        return round(100.0 * float(np.mean(recalls)), DECIMALS)
+
+    def _nested_json(self) -> dict[str, Any] | None:
+        if self.nested is None:
+            return None
+        scores = score(self.dataset.labels, self.nested.predicted, self.nested.fold_of)
+        return {
+            "accuracy": round(scores.accuracy, DECIMALS),
+            "fold_accuracies": [round(value, DECIMALS) for value in scores.fold_accuracies],
+            "std": round(scores.std, DECIMALS),
+            "normalized_accuracy": round(scores.normalized_accuracy, DECIMALS),
+            "chosen": [_point(combination) for combination in self.nested.chosen],
+        }
+
+    def _held_out_json(self) -> dict[str, Any] | None:
+        if self.held_out is None:
+            return None
+        classes = self.dataset.classes
+        actual, predicted = self.held_out.actual, self.held_out.predicted
+        matrix = {name: dict.fromkeys(classes, 0) for name in classes}
+        for recording, value in predicted.items():
+            matrix[actual[recording]][value] += 1
+        right = sum(matrix[name][name] for name in classes)
+        return {
+            "accuracy": _percent(right, len(predicted)),
+            "recordings": list(predicted),
+            "actual": [actual[recording] for recording in predicted],
+            "predicted": list(predicted.values()),
+            "confusion_matrix": matrix,
+            "unusable": dict(self.held_out.unusable),
+        }
+
+    def _preprocessing_notes(self) -> list[str]:
+        """Say what the chosen recipe could not use."""
+        chain = Preprocessing(
+            self.dataset.layout,
+            name=self.best.combination.preprocessing,
+            template=self.dataset.template,
+        ).fit(self.dataset.values)
+        notes = []
+        # Metadata never gets here, so its pattern has nothing to match.
+        unmatched = [p for p in chain.unmatched_ if not p.startswith("metadata")]
+        if unmatched:
+            notes.append(f"no descriptor matches the patterns {', '.join(unmatched)}")
+        if chain.not_enumerated_:
+            names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated_)
+            notes.append(f"the recipe has no use for the text of {names}")
+        return notes
+
+
+def parameters_json(combination: Combination) -> dict[str, Any]:
+    """Return a combination as Gaia's ``.param`` files and AcousticBrainz's results have it."""
+    return {
+        "classifier": "svm",
+        "preprocessing": combination.preprocessing,
+        "type": "C-SVC",
+        "kernel": KERNEL_NAMES[combination.kernel],
+        "C": combination.c_exponent,
+        "gamma": combination.gamma_exponent,
+        "balanceClasses": combination.balance_classes,
+    }
+
+
+def _point(combination: Combination) -> dict[str, Any]:
+    return {
+        "preprocessing": combination.preprocessing,
+        "kernel": combination.kernel,
+        "C": combination.c_exponent,
+        "gamma": combination.gamma_exponent,
+        "balance_classes": combination.balance_classes,
+    }
+
+
+def _result_json(
+    result: CombinationResult,
+    classes: tuple[str, ...],
+    *,
+    predictions: bool,
+) -> dict[str, Any]:
+    scores = result.scores
+    entry = {
+        **_point(result.combination),
+        "accuracy": scores and scores.accuracy,
+        "std": scores and scores.std,
+        "normalized_accuracy": scores and scores.normalized_accuracy,
+        "normalized_std": scores and scores.normalized_std,
+        "converged": result.converged,
+        "error": result.error,
+        "same_as": result.same_as and _point(result.same_as),
+    }
+    if predictions:
+        entry["predicted"] = _names(result.predicted, classes)
+    return entry
+
+
+def _names(labels: Indices, classes: tuple[str, ...]) -> list[str | None]:
+    return [classes[label] if label >= 0 else None for label in labels]
+
+
+def _matrix_json(counts: Indices, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    return {
+        actual: dict(zip(classes, row, strict=True))
+        for actual, row in zip(classes, counts.tolist(), strict=True)
+    }
+
+
+def _percent(part: int, whole: int) -> float | None:
+    """Return a percentage, or None where there is nothing to take it of."""
+    return round(100.0 * part / whole, DECIMALS) if whole else None

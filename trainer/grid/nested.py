@@ -1,0 +1,95 @@
+"""Nested cross-validation: how well the whole search does on recordings it has not seen.
+
+The accuracy of the best of 720 combinations, measured on the folds that it was chosen by, is
+optimistic. Here each outer fold is predicted by the winner of a search over the others only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset import Dataset
+from trainer.errors import DatasetError
+from trainer.grid.engine import Engine
+from trainer.grid.folds import assign_folds
+from trainer.grid.project import Combination, Project
+from trainer.grid.search import best_of, search
+from trainer.models.fitting import fit
+
+Indices = NDArray[np.intp]
+
+MIN_RECORDINGS = 3  # per class: two to search with while one is predicted
+
+
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """An estimate by nested cross-validation.
+
+    Attributes
+    ----------
+    predicted : ndarray of intp, shape (n_recordings,)
+        Position in the dataset's classes.
+    fold_of : ndarray of intp, shape (n_recordings,)
+        Outer fold of each recording.
+    chosen : tuple of Combination
+        The winner of each outer fold's search.
+    """
+
+    predicted: Indices
+    fold_of: Indices
+    chosen: tuple[Combination, ...]
+
+
+def check_nestable(dataset: Dataset) -> None:
+    """Refuse a dataset too small to be searched without one of its folds.
+
+    Raises
+    ------
+    DatasetError
+        A class has fewer than three recordings.
+    """
+    smallest = int(np.bincount(dataset.labels).min())
+    if smallest < MIN_RECORDINGS:
+        raise DatasetError(
+            f"a nested estimate needs {MIN_RECORDINGS} recordings in each class, and the smallest "
+            f"has {smallest}: leave out the option 'nested' or add recordings"
+        )
+
+
+def nest(
+    dataset: Dataset,
+    project: Project,
+    fold_of: Indices,
+    engine: Engine,
+    *,
+    seed: int,
+    collapse: bool = True,
+    solved: Callable[[int], None] = lambda _: None,
+) -> Nested:
+    """Search on the rest of each fold, and predict the fold with what won.
+
+    `solved` is told how many combinations are done, of all outer folds together.
+    """
+    predicted = np.full(len(fold_of), -1, dtype=np.intp)
+    chosen: list[Combination] = []
+    for fold in np.unique(fold_of):
+        before = len(chosen) * len(project.combinations())
+        training = dataset.take(np.flatnonzero(fold_of != fold))
+        inner = assign_folds(training.recordings, training.labels, project.folds, seed)
+        results = search(
+            training,
+            project,
+            inner,
+            engine,
+            collapse=collapse,
+            solved=lambda done, before=before: solved(before + done),  # type: ignore[misc]
+        )
+        winner = best_of(results).combination
+        rows = np.flatnonzero(fold_of == fold)
+        predicted[rows] = fit(training, winner, engine).predict(dataset, rows)
+        chosen.append(winner)
+    return Nested(predicted=predicted, fold_of=fold_of, chosen=tuple(chosen))

@@ -1,0 +1,180 @@
+"""The search: every combination of a project cross-validated on one dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset import Dataset
+from trainer.errors import DatasetError
+from trainer.grid.engine import Engine, Solution
+from trainer.grid.folds import Split, split
+from trainer.grid.planner import group, problem_of, same_experiment, scales_freely
+from trainer.grid.project import Combination, Project
+from trainer.grid.scores import Scores, score
+from trainer.preprocessing.chain import Preprocessing
+
+Indices = NDArray[np.intp]
+
+EQUAL = 9  # decimals to which accuracies are compared: their last bits depend on summation order
+
+
+@dataclass(frozen=True, eq=False)
+class CombinationResult:
+    """What cross-validation says of one combination.
+
+    Attributes
+    ----------
+    combination : Combination
+    predicted : ndarray of intp, shape (n_recordings,)
+        Position in the dataset's classes, -1 where there is no prediction.
+    scores : Scores or None
+        None if the combination failed.
+    converged : bool
+    error : str or None
+        Why it failed.
+    same_as : Combination or None
+        The combination that was solved in its place, being the same problem.
+    """
+
+    combination: Combination
+    predicted: Indices
+    scores: Scores | None
+    converged: bool
+    error: str | None = None
+    same_as: Combination | None = None
+
+
+def search(
+    dataset: Dataset,
+    project: Project,
+    fold_of: Indices,
+    engine: Engine,
+    *,
+    collapse: bool = True,
+    solved: Callable[[int], None] = lambda _: None,
+) -> list[CombinationResult]:
+    """Cross-validate each combination of the project.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    project : Project
+    fold_of : ndarray of intp, shape (n_recordings,)
+    engine : Engine
+    collapse : bool
+        Solve combinations that are the same problem once, see `trainer.grid.planner`.
+    solved : callable
+        Told how many combinations are done, each time some are.
+
+    Returns
+    -------
+    list of CombinationResult
+        In grid order, one for each combination.
+    """
+    results: dict[Combination, CombinationResult] = {}
+    seen: dict[str, list[Split]] = {}
+    by_preprocessing = groupby(project.combinations(), key=lambda item: item.preprocessing)
+    for name, members in by_preprocessing:
+        combinations = list(members)
+        splits = _splits(dataset, name, fold_of)
+        twin = _twin(name, splits, seen) if collapse else None
+        if twin:
+            found = _copied(combinations, twin, results)
+        else:
+            found = _solve(dataset, combinations, splits, fold_of, engine, collapse=collapse)
+        for result in found:
+            results[result.combination] = result
+            solved(len(results))
+        if name in {"basic", "normalized"}:  # the only two that can be one experiment
+            seen[name] = splits
+    return [results[combination] for combination in project.combinations()]
+
+
+def best_of(results: Sequence[CombinationResult]) -> CombinationResult:
+    """Choose the most accurate; of equals a converged one, then the first in grid order.
+
+    Raises
+    ------
+    DatasetError
+        No combination could be solved.
+    """
+    usable = [result for result in results if result.scores is not None]
+    if not usable:
+        raise DatasetError(
+            f"none of the {len(results)} combinations could be trained; "
+            f"the first failed with: {results[0].error}"
+        )
+    return max(usable, key=_rank)  # max keeps the first of equals
+
+
+def _rank(result: CombinationResult) -> tuple[float, bool]:
+    accuracy = result.scores.accuracy if result.scores else -1.0
+    return (round(accuracy, EQUAL), result.converged)
+
+
+def _splits(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
+    chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
+    matrix = chain.fit_transform(dataset.values)
+    return split(matrix, chain.layout_, dataset.labels, fold_of)
+
+
+def _twin(name: str, splits: list[Split], seen: dict[str, list[Split]]) -> str | None:
+    """Return the preprocessing that gave the SVM the same values, if there is one."""
+    if name not in {"basic", "normalized"}:
+        return None
+    return next((other for other, given in seen.items() if same_experiment(splits, given)), None)
+
+
+def _copied(
+    combinations: Sequence[Combination],
+    twin: str,
+    results: dict[Combination, CombinationResult],
+) -> Iterator[CombinationResult]:
+    for combination in combinations:
+        original = results[replace(combination, preprocessing=twin)]
+        yield replace(original, combination=combination, same_as=original.combination)
+
+
+def _solve(
+    dataset: Dataset,
+    combinations: Sequence[Combination],
+    splits: Sequence[Split],
+    fold_of: Indices,
+    engine: Engine,
+    *,
+    collapse: bool,
+) -> Iterator[CombinationResult]:
+    """Solve each distinct problem and yield a result for each combination that it stands for."""
+    gammas = {combination.gamma for combination in combinations if combination.kernel == "poly"}
+    groups = group(
+        combinations,
+        collapse_polynomial=collapse and bool(gammas) and scales_freely(splits, gammas),
+    )
+    members_of = {problem_of(members[0]): members for members in groups}
+    for solution in engine.solve(list(members_of), splits):
+        representative, *others = members_of[solution.problem]
+        result = _result(representative, solution, dataset.labels, fold_of)
+        yield result
+        for other in others:
+            yield replace(result, combination=other, same_as=representative)
+
+
+def _result(
+    combination: Combination,
+    solution: Solution,
+    labels: Indices,
+    fold_of: Indices,
+) -> CombinationResult:
+    scores = None if solution.error else score(labels, solution.predicted, fold_of)
+    return CombinationResult(
+        combination=combination,
+        predicted=solution.predicted,
+        scores=scores,
+        converged=solution.converged and not solution.error,
+        error=solution.error,
+    )

@@ -1,0 +1,275 @@
+"""Which recording belongs to which class, as people write it down.
+
+Three kinds of files are read, each also compressed (``.gz``):
+
+* ``.yaml``, ``.yml``: Gaia's, ``{className, type, version, groundTruth: {id: class}}``;
+* ``.csv``: AcousticBrainz's dataset export, a line ``id,class`` for each recording;
+* ``.json``: ``{"name": ..., "classes": {class: [ids]}}``, or AcousticBrainz's dataset,
+  ``{"name": ..., "classes": [{"name": class, "recordings": [ids]}]}``.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from trainer.documents import recording_id
+from trainer.errors import DocumentError, GroundTruthError
+from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_yaml
+from trainer.selection import (
+    MIN_CLASSES,
+    MIN_RECORDINGS,
+    Selection,
+    artist_filter,
+    limit_class_sizes,
+    select,
+)
+from trainer.wording import counted, listed, shown
+
+__all__ = ["GroundTruth", "Selection", "artist_filter", "limit_class_sizes", "select"]
+
+MAX_CLASSES = 1000
+MAX_LENGTH = 500  # characters of a class name or an id
+
+_HEADINGS = frozenset(
+    {"mbid", "id", "recording", "recording_id", "recordingmbid", "recording_mbid"}
+)
+_DESCRIPTION = "description"
+
+Pairs = Iterable[tuple[str, str]]  # of recording and class
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """A user's classes of recordings.
+
+    Attributes
+    ----------
+    name : str
+        What is told apart, such as "danceability".
+    classes : mapping of str to tuple of str
+        Class name to the ids of its recordings; classes and ids in the order given.
+    """
+
+    name: str
+    classes: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def from_classes(cls, name: str, classes: Iterable[tuple[str, Iterable[str]]]) -> Self:
+        """Check classes and make a ground truth of them.
+
+        A recording that is twice in a class counts once; a class that is listed in two parts is
+        one class. MBIDs become lower case, as everywhere (`trainer.documents.recording_id`).
+
+        Raises
+        ------
+        GroundTruthError
+            There are fewer than two classes, or more than 1,000; a class has fewer than two
+            recordings; a recording is in two classes; a name or an id is not usable text.
+        """
+        found: dict[str, dict[str, None]] = {}
+        for label, recordings in classes:
+            _check_text("class name", label)
+            members = found.setdefault(label, {})
+            for recording in recordings:
+                _check_text(f"recording id of class {shown(label)}", recording)
+                members[recording_id(recording)] = None
+        _check_text("name of the dataset", name)
+        _check_sizes(name, {label: len(members) for label, members in found.items()})
+        _check_disjoint(found)
+        return cls(name, {label: tuple(members) for label, members in found.items()})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file of one of the three kinds above.
+
+        The name, where the file gives none, is the file's own without its suffixes.
+
+        Raises
+        ------
+        GroundTruthError
+            The file cannot be read, or `from_classes` refuses its classes; the message names it.
+        """
+        place = shown(str(path), 300)
+        stem, parse = _parser(path)
+        try:
+            name, classes = parse(_read(path))
+            return cls.from_classes(name or stem, classes)
+        except (DocumentError, GroundTruthError) as error:
+            raise GroundTruthError(f"{place}: {error}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise GroundTruthError(f"{place} cannot be read: {reason}") from error
+
+    @cached_property
+    def class_of(self) -> dict[str, str]:
+        """Class of each recording."""
+        return {
+            recording: label
+            for label, recordings in self.classes.items()
+            for recording in recordings
+        }
+
+
+def _check_text(what: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise GroundTruthError(f"{what} {shown(value)} is not text; write it in quotes")
+    if not value.strip():
+        raise GroundTruthError(f"a {what} is empty; give each one a name")
+    if len(value) > MAX_LENGTH:
+        raise GroundTruthError(f"{what} {shown(value)} is longer than {MAX_LENGTH} characters")
+    # Found out now, and not when the result of an hour's training cannot be stored.
+    if "\0" in value or not _is_encodable(value):
+        raise GroundTruthError(f"{what} {shown(value)} holds a character that cannot be stored")
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_sizes(name: str, size_of: Mapping[str, int]) -> None:
+    dataset = f"dataset {shown(name)}"
+    if not any(size_of.values()):
+        raise GroundTruthError(
+            f"{dataset} is empty: it needs at least {MIN_CLASSES} classes of at least "
+            f"{MIN_RECORDINGS} recordings"
+        )
+    if len(size_of) < MIN_CLASSES:
+        (label,) = size_of
+        raise GroundTruthError(
+            f"{dataset} has only one class, {shown(label)}; at least {MIN_CLASSES} are needed"
+        )
+    if len(size_of) > MAX_CLASSES:
+        raise GroundTruthError(
+            f"{dataset} has {len(size_of):,} classes; at most {MAX_CLASSES:,} can be told apart"
+        )
+    small = {label: size for label, size in size_of.items() if size < MIN_RECORDINGS}
+    if small:
+        sizes = listed(f"class {shown(label)} has {_some(size)}" for label, size in small.items())
+        raise GroundTruthError(f"{sizes}; at least {MIN_RECORDINGS} are needed in each class")
+
+
+def _some(size: int) -> str:
+    return counted(size, "recording") if size else "no recordings"
+
+
+def _check_disjoint(classes: Mapping[str, Iterable[str]]) -> None:
+    class_of: dict[str, str] = {}
+    twice = []
+    for label, recordings in classes.items():
+        for recording in recordings:
+            if recording in class_of:
+                labels = f"{shown(class_of[recording])} and {shown(label)}"
+                twice.append(f"recording {shown(recording)} is in two classes, {labels}")
+            class_of[recording] = label
+    if twice:
+        raise GroundTruthError(f"{listed(twice, 1)}; leave each recording in one class")
+
+
+Parsed = tuple[str | None, Iterable[tuple[str, Iterable[str]]]]
+
+
+def _parser(path: Path) -> tuple[str, Callable[[bytes], Parsed]]:
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    parsers = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".json": _json}
+    suffix = Path(name).suffix.lower()
+    if suffix not in parsers:
+        raise GroundTruthError(
+            f"{shown(str(path), 300)} is not a ground truth; give one of {', '.join(parsers)} (.gz)"
+        )
+    return Path(name).stem, parsers[suffix]
+
+
+def _read(path: Path) -> bytes:
+    compressed = path.name.lower().endswith(".gz")
+    with gzip.open(path) if compressed else path.open("rb") as stream:
+        text = stream.read(MAX_BYTES + 1)
+    check_size(text)
+    return text
+
+
+def _grouped(pairs: Pairs) -> Iterable[tuple[str, list[str]]]:
+    classes: dict[str, list[str]] = {}
+    for recording, label in pairs:
+        classes.setdefault(label, []).append(recording)
+    return classes.items()
+
+
+def _yaml(text: bytes) -> Parsed:
+    # Untyped, because class "1", "yes" or "nan" is a name; Gaia too needs names to be text.
+    value = _mapping("the ground truth", parse_yaml(text, typed=False, unique_keys=True))
+    # As lenient as Gaia: AcousticBrainz wrote "type: unknown".
+    if value.get("type") != "singleClass" and value.get("version") not in {"1.0", "1"}:
+        raise GroundTruthError(
+            f"type {shown(value.get('type'))} and version {shown(value.get('version'))} are not "
+            "those of a ground truth, 'singleClass' and '1.0'"
+        )
+    class_of = _mapping('"groundTruth"', value.get("groundTruth"))
+    for recording, label in class_of.items():
+        if not isinstance(label, str):
+            raise GroundTruthError(f"the class of {shown(recording)} is {shown(label)}, not text")
+    return value.get("className"), _grouped(class_of.items())
+
+
+def _json(text: bytes) -> Parsed:
+    value = _mapping("the ground truth", parse_json(text, unique_keys=True))
+    classes = value.get("classes")
+    if isinstance(classes, list):
+        entries = [_mapping(f'"classes"[{place}]', item) for place, item in enumerate(classes)]
+        members: list[tuple[Any, Any]] = [(entry.get("name"), entry.get("recordings")) for entry in entries]
+    else:
+        members = list(_mapping('"classes"', classes).items())
+    for label, recordings in members:
+        if not isinstance(recordings, list):
+            raise GroundTruthError(
+                f"class {shown(label)} holds {shown(recordings)}, not a list of recording ids"
+            )
+    return value.get("name"), members
+
+
+def _mapping(what: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GroundTruthError(f"{what} is {shown(value)}, not an object")
+    return value
+
+
+def _csv(text: bytes) -> Parsed:
+    return None, _grouped(_rows(decoded(text)))
+
+
+def _rows(text: str) -> Iterator[tuple[str, str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    first = True
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if len(cells) != len(("id", "class")):
+                raise GroundTruthError(
+                    f"line {reader.line_num} has {counted(len(cells), 'column')} instead of the "
+                    "two of a recording id and its class"
+                )
+            if _is_description(cells[0]):
+                continue
+            if not (first and cells[0].lower() in _HEADINGS):
+                yield cells[0], cells[1]
+            first = False
+    except csv.Error as error:
+        raise GroundTruthError(f"line {reader.line_num} is not CSV: {error}") from error
+
+
+def _is_description(cell: str) -> bool:
+    # AcousticBrainz puts the descriptions of the dataset and of each class before the recordings.
+    return cell == _DESCRIPTION or cell.startswith(f"{_DESCRIPTION}:")

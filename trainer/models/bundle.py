@@ -1,0 +1,369 @@
+"""A trained model, and the file that holds it.
+
+A bundle is one safetensors file: arrays, and a JSON manifest in its header. It is data: loading
+one can run nothing, and every number is checked against the others before it is used.
+
+| array | shape, dtype | what |
+|---|---|---|
+| ``svm.support_vectors`` | (n_vectors, n_columns) float32 | inputs, exactly as trained on |
+| ``svm.counts`` | (k,) int64 | support vectors of each class |
+| ``svm.coefficients`` | (k - 1, n_vectors) float64 | libsvm's ``sv_coef`` |
+| ``svm.rho``, ``sigmoids.slope``, ``sigmoids.offset`` | (k (k-1) / 2,) float64 | for each pair |
+| ``steps.N.slope``, ``steps.N.offset`` | (n_columns,) float32 | an affine step |
+| ``steps.N.columns``, ``steps.N.distribution`` | (m,) int64, (n_kept, m) float32 | a rank step |
+
+The manifest has ``format``, ``name``, ``layout`` (descriptors and the values of enumerated ones),
+``steps``, ``labels`` (class names in the machine's order), ``kernel``, ``gamma``, and under
+``training`` what the model came from. Equal models are equal bytes: there is no time stamp inside.
+
+Raise `FORMAT` when an older program would read a new file wrongly, and keep reading the old ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+
+from trainer.descriptors import LowLevel
+from trainer.errors import DocumentError, ModelError
+from trainer.layout import Descriptor, Layout
+from trainer.models.probability import PairwiseSigmoids
+from trainer.models.svm import PairwiseSvm
+from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
+
+FORMAT = 1
+MAX_BYTES = 2**31
+HISTORY_MAGIC = bytes.fromhex("6AEA723D")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one recording.
+
+    Attributes
+    ----------
+    value : str
+        The most probable class.
+    probability : float
+        Its probability, 0 to 1.
+    all : mapping of str to float
+        Probability of each class; they sum to 1.
+    """
+
+    value: str
+    probability: float
+    all: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model: documents in, classes with probabilities out.
+
+    Attributes
+    ----------
+    name : str
+        What is predicted, such as "danceability".
+    layout : Layout
+        The descriptors that the machine needs, in the order of its columns.
+    steps : tuple of FittedStep
+        What is done to their values first.
+    svm : PairwiseSvm
+    sigmoids : PairwiseSigmoids
+    labels : tuple of str
+        Class names in the machine's label order.
+    training : mapping
+        Provenance as JSON: parameters, accuracy, confusion matrix, seed, versions and so on.
+    """
+
+    name: str
+    layout: Layout
+    steps: tuple[FittedStep, ...]
+    svm: PairwiseSvm
+    sigmoids: PairwiseSigmoids
+    labels: tuple[str, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted."""
+        return tuple(sorted(self.labels))
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Everything but the arrays, as JSON."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "labels": list(self.labels),
+            "kernel": self.svm.kernel,
+            "gamma": self.svm.gamma,
+            "layout": [_descriptor_json(descriptor) for descriptor in self.layout.descriptors],
+            "steps": ["affine" if isinstance(s, Affine) else "rank" for s in self.steps],
+            "training": dict(self.training),
+        }
+
+    def predict(self, documents: Sequence[LowLevel]) -> list[Prediction]:
+        """Predict the class of each recording.
+
+        Raises
+        ------
+        DocumentError
+            A document lacks a descriptor that the model needs, or has one that is not finite.
+        """
+        if not documents:
+            return []
+        probabilities = self.probabilities(documents)
+        order = sorted(range(len(self.labels)), key=lambda code: self.labels[code])
+        return [self._prediction(row, order) for row in probabilities]
+
+    def probabilities(self, documents: Sequence[LowLevel]) -> NDArray[np.float64]:
+        """Return the probability of each label, shape (len(documents), k)."""
+        values = self.layout.matrix(documents)
+        _check_finite(values, self.layout)
+        for step in self.steps:
+            values = step.apply(values)
+        decisions = self.svm.decisions(values.astype(np.float64))
+        return self.sigmoids.probabilities(decisions, len(self.labels))
+
+    def _prediction(self, row: NDArray[np.float64], order: Sequence[int]) -> Prediction:
+        best = int(row.argmax())  # of equals the first in label order, as in libsvm
+        return Prediction(
+            value=self.labels[best],
+            probability=float(row[best]),
+            all={self.labels[code]: float(row[code]) for code in order},
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the bundle; equal models give equal bytes."""
+        manifest = json.dumps(self.manifest, sort_keys=True, separators=(",", ":"))
+        return safetensors.numpy.save(_arrays(self), metadata={"acoustic": manifest})
+
+    def save(self, path: Path) -> str:
+        """Write the bundle, so that `path` is either complete or as it was before.
+
+        Returns
+        -------
+        str
+            SHA-256 of the file, hexadecimal.
+        """
+        content = self.to_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+        return hashlib.sha256(content).hexdigest()
+
+    @classmethod
+    def load(cls, path: Path, *, sha256: str | None = None) -> Model:
+        """Read a bundle.
+
+        Parameters
+        ----------
+        path : Path
+        sha256 : str, optional
+            What the file must hash to: the digest that was recorded when it was saved.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be read, is no bundle, is damaged, or is not the one that was saved.
+        """
+        content = _read(path)
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise ModelError(f"{path} is not the file that was saved: its SHA-256 is not {sha256}")
+        try:
+            return _parse(content)
+        except (ValidationError, ValueError, KeyError, SafetensorError) as error:
+            reason = _reason(error)
+            raise ModelError(f"{path} is not an intact model bundle: {reason}") from error
+
+
+class _DescriptorJson(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(pattern=r"^\.")]
+    dimensions: Annotated[int, Field(ge=1, le=1_000_000)]
+    values: tuple[str, ...] | None = None
+
+
+class _ManifestJson(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    format: Literal[1]
+    name: str
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    kernel: Literal["poly", "rbf"]
+    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    layout: Annotated[tuple[_DescriptorJson, ...], Field(min_length=1)]
+    steps: tuple[Literal["affine", "rank"], ...]
+    training: dict[str, Any]
+
+
+def _descriptor_json(descriptor: Descriptor) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": descriptor.name, "dimensions": descriptor.dimensions}
+    if descriptor.values is not None:
+        entry["values"] = list(descriptor.values)
+    return entry
+
+
+def _arrays(model: Model) -> Arrays:
+    svm = model.svm
+    arrays: Arrays = {
+        "svm.support_vectors": svm.support_vectors.astype(np.float32),
+        "svm.counts": svm.counts.astype(np.int64),
+        "svm.coefficients": svm.coefficients,
+        "svm.rho": svm.rho,
+        "sigmoids.slope": model.sigmoids.slope,
+        "sigmoids.offset": model.sigmoids.offset,
+    }
+    for number, step in enumerate(model.steps):
+        if isinstance(step, Affine):
+            arrays[f"steps.{number}.slope"] = step.slope
+            arrays[f"steps.{number}.offset"] = step.offset
+        else:
+            arrays[f"steps.{number}.columns"] = step.columns.astype(np.int64)
+            arrays[f"steps.{number}.distribution"] = step.distribution
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no model bundle is")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _parse(content: bytes) -> Model:
+    if content.startswith(HISTORY_MAGIC):
+        raise ValueError("it is a Gaia .history file")
+    arrays = safetensors.numpy.load(content)
+    manifest = _ManifestJson.model_validate_json(_header(content))
+    layout = Layout(tuple(Descriptor(d.name, d.dimensions, d.values) for d in manifest.layout))
+    model = Model(
+        name=manifest.name,
+        layout=layout,
+        steps=tuple(_step(kind, number, arrays) for number, kind in enumerate(manifest.steps)),
+        svm=PairwiseSvm(
+            kernel=manifest.kernel,
+            gamma=manifest.gamma,
+            support_vectors=arrays["svm.support_vectors"].astype(np.float64),
+            counts=arrays["svm.counts"].astype(np.intp),
+            coefficients=arrays["svm.coefficients"],
+            rho=arrays["svm.rho"],
+        ),
+        sigmoids=PairwiseSigmoids(arrays["sigmoids.slope"], arrays["sigmoids.offset"]),
+        labels=manifest.labels,
+        training=manifest.training,
+    )
+    _check(model, arrays)
+    return model
+
+
+def _header(content: bytes) -> str:
+    """Return the manifest: safetensors.numpy does not hand out a file's metadata."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    manifest: str = header.get("__metadata__", {}).get("acoustic", "")
+    if not manifest:
+        raise ValueError("it has no manifest")
+    return manifest
+
+
+def _step(kind: str, number: int, arrays: Arrays) -> FittedStep:
+    if kind == "affine":
+        return Affine(arrays[f"steps.{number}.slope"], arrays[f"steps.{number}.offset"])
+    columns = arrays[f"steps.{number}.columns"].astype(np.intp)
+    return RankGaussian(columns, arrays[f"steps.{number}.distribution"])
+
+
+def _check(model: Model, arrays: Arrays) -> None:
+    """Refuse arrays that do not fit each other, or that training cannot have produced."""
+    _check_types(arrays, _arrays(model))
+    width, k = model.layout.width, len(model.labels)
+    svm, vectors, n_pairs = model.svm, len(model.svm.support_vectors), k * (k - 1) // 2
+    for array, shape, what in (
+        (svm.support_vectors, (vectors, width), "support vectors"),
+        (svm.counts, (k,), "support vector counts"),
+        (svm.coefficients, (k - 1, vectors), "coefficients"),
+        (svm.rho, (n_pairs,), "rho"),
+        (model.sigmoids.slope, (n_pairs,), "sigmoid slopes"),
+        (model.sigmoids.offset, (n_pairs,), "sigmoid offsets"),
+    ):
+        _require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
+    _require(len(set(model.labels)) == k, "it has the same class twice")
+    _require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
+    _require((svm.counts >= 0).all() and svm.counts.sum() == vectors, "its counts do not add up")
+    for step in model.steps:
+        _check_step(step, width)
+
+
+def _check_types(arrays: Arrays, expected: Arrays) -> None:
+    _require(arrays.keys() == expected.keys(), "it has other arrays than its manifest lists")
+    for name, array in arrays.items():
+        _require(array.dtype == expected[name].dtype, f"{name} has type {array.dtype}")
+        _require(bool(np.isfinite(array).all()), f"{name} holds a value that is not finite")
+
+
+def _check_step(step: FittedStep, width: int) -> None:
+    if isinstance(step, Affine):
+        _require(step.slope.shape == step.offset.shape == (width,), "a step has another width")
+        return
+    columns, distribution = step.columns, step.distribution
+    _require(columns.ndim == 1 and distribution.ndim == 2, "a rank step has no table")  # noqa: PLR2004
+    _require(distribution.shape[1] == len(columns), "a rank step has another width")
+    _require(len(distribution) > 1, "a rank step has no values")
+    _require(bool(((columns >= 0) & (columns < width)).all()), "a rank step has another width")
+    _require(bool((np.diff(columns) > 0).all()), "a rank step ranks a column twice")
+    _require(bool((np.diff(distribution, axis=0) >= 0).all()), "a rank table is not sorted")
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"manifest {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _check_finite(values: NDArray[np.float32], layout: Layout) -> None:
+    finite = np.isfinite(values).all(axis=0)
+    if not finite.all():
+        column = int(np.flatnonzero(~finite)[0])
+        name = layout.names[layout.descriptor_of[column]].removeprefix(".")
+        raise DocumentError(f"the document has a value of {name} that is not finite")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,155 @@
+"""Training: a dataset in, an evaluation with a model out.
+
+The same `train` serves the daemon, the command line and a program that imports it.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from trainer.dataset import Dataset
+from trainer.errors import DocumentError
+from trainer.evaluation import Evaluation, HeldOut
+from trainer.grid.engine import choose_engine
+from trainer.grid.folds import assign_folds
+from trainer.grid.nested import check_nestable, nest
+from trainer.grid.project import Project
+from trainer.grid.search import best_of, search
+from trainer.models.bundle import Model
+from trainer.models.fitting import fit, with_probabilities
+
+LIBRARIES = ("acoustic-workers", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    stage : {"grid", "nested", "final model"}
+    done, total : int
+        Combinations of the stage.
+    """
+
+    stage: str
+    done: int
+    total: int
+
+
+def train(
+    dataset: Dataset,
+    project: Project,
+    seed: int,
+    *,
+    engine: str = "auto",
+    jobs: int | None = None,
+    collapse: bool = True,
+    progress: Callable[[Progress], None] = lambda _: None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Search the project's grid, choose the best combination, and train it on everything.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        See `trainer.dataset.prepare`.
+    project : Project
+        The combinations, the number of folds, whether to nest.
+    seed : int
+        Of every random choice; 1 gives Gaia's folds of seed 1.
+    engine : {"auto", "sklearn"}
+        What solves the support vector machines.
+    jobs : int, optional
+        Fits at a time; as many as there are usable processors by default.
+    collapse : bool
+        Solve combinations that are the same problem once, see `trainer.grid.planner`.
+    progress : callable
+        Told of each step.
+    provenance : mapping, optional
+        JSON to keep with the model: job, snapshot, options and the like.
+
+    Returns
+    -------
+    Evaluation
+        Equal for equal data, project, seed and versions, timings apart.
+
+    Raises
+    ------
+    DatasetError
+        No combination can be trained on these data.
+    """
+    if project.nested:
+        check_nestable(dataset)  # before hours of searching, not after
+    started = time.monotonic()
+    solver = choose_engine(engine, jobs=jobs)
+    fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed)
+    total = len(project.combinations())
+
+    def told(stage: str, total: int) -> Callable[[int], None]:
+        return lambda done: progress(Progress(stage, done, total))
+
+    results = search(
+        dataset, project, fold_of, solver, collapse=collapse, solved=told("grid", total)
+    )
+    best = best_of(results)
+    nested = None
+    if project.nested:
+        solved = told("nested", total * len(np.unique(fold_of)))
+        nested = nest(
+            dataset, project, fold_of, solver, seed=seed, collapse=collapse, solved=solved
+        )
+    searched = time.monotonic()
+    progress(Progress("final model", 0, 1))
+    fitted = fit(dataset, best.combination, solver)
+    model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+    evaluation = Evaluation(
+        dataset=dataset,
+        project=project,
+        seed=seed,
+        engine=solver.name,
+        fold_of=fold_of,
+        results=tuple(results),
+        best=best,
+        model=model,
+        nested=nested,
+        held_out=_predict_held_out(dataset, model),
+        versions=_versions(),
+        timings={
+            "search_seconds": round(searched - started, 3),
+            "total_seconds": round(time.monotonic() - started, 3),
+        },
+    )
+    progress(Progress("final model", 1, 1))
+    return evaluation.signed(provenance or {})
+
+
+def _predict_held_out(dataset: Dataset, model: Model) -> HeldOut | None:
+    """Predict what the artist filter kept out of the training, if anything."""
+    if not dataset.testing:
+        return None
+    predicted: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    for recording in sorted(dataset.testing):
+        try:
+            predicted[recording] = model.predict([dataset.testing_documents[recording]])[0].value
+        except DocumentError as error:
+            unusable[recording] = str(error)
+    return HeldOut(dict(dataset.testing), predicted, unusable)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:  # a checkout that is not installed
+            versions[library] = "unknown"
+    return versions
