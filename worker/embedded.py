@@ -16,7 +16,6 @@ Conventions
 """
 
 import fcntl
-import os
 import re
 import shutil
 import signal
@@ -94,9 +93,11 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         """Give the SQLAlchemy URL of a database of the running server."""
-        host = quote(str(self.socket_folder))
         name = quote(database, safe="")
-        return f"postgresql+psycopg2://{self.user}@/{name}?host={host}&port={self.port}"
+        query = (
+            f"host={self.socket_folder}&port={self.port}"  # see _socket_parent: nothing to quote
+        )
+        return f"postgresql+psycopg2://{self.user}@/{name}?{query}"
 
     def start(self) -> Self:
         """Start the server and wait until it answers; if it runs already, do nothing."""
@@ -158,12 +159,13 @@ class _Running:
     def wait_until_it_answers(self, user: str, port: int) -> None:
         """Connect until it succeeds: while the server recovers it has a socket, but no answer."""
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(self.socket_folder, user=user, port=port):
+        while refusal := _refusal(self.socket_folder, user=user, port=port):
             if self.process.poll() is not None:
                 raise EmbeddedPostgresError(f"Postgres ended at once: {_last_words(self.log)}")
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
-                    f"Postgres did not answer for {START_SECONDS:.0f} s: {_last_words(self.log)}"
+                    f"no answer from Postgres for {START_SECONDS:.0f} s: {refusal}\n"
+                    f"{_last_words(self.log)}"
                 )
             time.sleep(0.01)
 
@@ -223,9 +225,9 @@ def _forget_foreign_pid(cluster: Path) -> None:
 def _launch(
     server: Server, cluster: Path, *, account: Account, log: IO[bytes], durable: bool
 ) -> _Running:
-    socket_folder = Path(tempfile.mkdtemp(prefix="acoustic-", dir=_short_folder()))
+    socket_folder = Path(tempfile.mkdtemp(prefix="acoustic-", dir=_socket_parent()))
     account.own(socket_folder)
-    settings = ["listen_addresses=", f'unix_socket_directories="{socket_folder}"']
+    settings = ["listen_addresses=", f"unix_socket_directories={socket_folder}"]
     settings += [] if durable else UNSAFE
     arguments = [str(server.postgres), "-D", str(cluster)]
     arguments += [part for setting in settings for part in ("-c", setting)]
@@ -240,22 +242,27 @@ def _launch(
     return _Running(process, socket_folder, Path(log.name))
 
 
-def _short_folder() -> str:
-    """Choose a folder for temporary files in which a socket's path is not too long."""
+def _socket_parent() -> str:
+    """Choose a folder for temporary files that libpq and bind() can take a socket's path from.
+
+    libpq reads a comma in a path as the start of another host.
+    """
     usual = tempfile.gettempdir()
     longest = f"{usual}/acoustic-12345678/.s.PGSQL.{EmbeddedPostgres.port}"
-    return usual if len(os.fsencode(longest)) <= SOCKET_BYTES else "/tmp"  # noqa: S108
+    plain = re.fullmatch(r"[\w./+-]+", usual, re.ASCII)
+    return usual if plain and len(longest) <= SOCKET_BYTES else "/tmp"  # noqa: S108
 
 
-def _answers(socket_folder: Path, *, user: str, port: int) -> bool:
+def _refusal(socket_folder: Path, *, user: str, port: int) -> str | None:
+    """Connect; give the reason if that fails."""
     try:
         connection = psycopg2.connect(
             host=str(socket_folder), port=port, user=user, dbname="postgres", connect_timeout=5
         )
-    except psycopg2.OperationalError:
-        return False
+    except psycopg2.OperationalError as error:
+        return str(error).strip()
     with closing(connection):
-        return True
+        return None
 
 
 def _last_words(log: Path) -> str:
