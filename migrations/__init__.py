@@ -1,0 +1,114 @@
+"""
+The database's migrations, run from Python (Alembic, without an alembic.ini).
+
+They are additive. The first makes AcousticBrainz's tables where they are missing, the others make
+what is ours, in the Postgres schema `worker`; on AcousticBrainz's tables they add defaults, indexes
+and triggers only. `downgrade(url, "base")` takes away what they made and nothing else: what they
+made outside schema `worker` is listed in the table `worker.created`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+from alembic import command, op
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from migrations.address import psycopg2_url
+
+__all__ = [
+    "VERSION_TABLE",
+    "VERSION_TABLE_SCHEMA",
+    "current",
+    "downgrade",
+    "head",
+    "psycopg2_url",
+    "revision_of",
+    "run_sql",
+    "script",
+    "upgrade",
+]
+
+# Not Alembic's default name: the server, or another program on this database, may use Alembic too.
+# Not in schema worker: the first migration makes and unmakes that.
+VERSION_TABLE = "acoustic_workers_revision"
+VERSION_TABLE_SCHEMA = "public"
+
+# Two `acoustic migrate` at once (two containers that start together) run one after the other. Any
+# number does as long as it stays the same.
+ADVISORY_LOCK = 0x61636F7573746963
+
+FOLDER = Path(__file__).parent
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database at `url` up to `revision`, in one transaction; doing it twice is fine."""
+    with _transaction(url) as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database at `url` back to `revision` ("base": as it was before the first)."""
+    with _transaction(url) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def current(url: str) -> str | None:
+    """Return the revision of the database at `url`; None where no migration ran."""
+    with _transaction(url) as connection:
+        return revision_of(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the database behind `connection`; None where no migration ran."""
+    options = {"version_table": VERSION_TABLE, "version_table_schema": VERSION_TABLE_SCHEMA}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def head() -> str:
+    """Return the newest revision that this version of the program knows."""
+    return ScriptDirectory.from_config(_config(None)).get_heads()[0]
+
+
+def known() -> frozenset[str]:
+    """Return every revision that this version of the program knows."""
+    walk = ScriptDirectory.from_config(_config(None)).walk_revisions()
+    return frozenset(step.revision for step in walk)
+
+
+def script(revision: str = "head") -> str:
+    """Return the SQL of an upgrade from nothing to `revision`, for applying it by hand."""
+    config = _config(None)
+    config.output_buffer = StringIO()
+    command.upgrade(config, revision, sql=True)
+    return config.output_buffer.getvalue()
+
+
+def run_sql(*names: str) -> None:
+    """Run files of the folder `sql`, inside a migration."""
+    for name in names:
+        op.execute((FOLDER / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _transaction(url: str) -> Iterator[Connection]:
+    engine = create_engine(psycopg2_url(url), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        # A migration that waits for a lock makes all who come after it wait too.
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        yield connection
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    # A percent sign means interpolation to the parser behind Config.
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,141 @@
+"""What people do with evaluation jobs: ask for one, look at it, cancel it, try it again."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from schema.documents import json_text
+from schema.errors import NotFound, SchemaError
+from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcome
+
+__all__ = ["cancel", "enqueue", "list_jobs", "retry", "show"]
+
+ENQUEUE = text("SELECT worker.enqueue_evaluation(:dataset, CAST(:options AS jsonb))")
+CANCEL = text("SELECT worker.cancel_evaluation(:job)")
+RETRY = text("SELECT worker.retry_evaluation(:job)")
+
+LIST = text("""
+    SELECT * FROM worker.evaluation_jobs
+     WHERE CAST(:status AS text) IS NULL OR status = :status
+  ORDER BY array_position(ARRAY['running', 'pending'], status), position,
+           CASE WHEN status IN ('running', 'pending') THEN created END, updated DESC, id
+     LIMIT :limit
+""")
+
+STATUS = text("SELECT * FROM worker.evaluation_jobs WHERE id = :job")
+
+DETAILS = text("""
+    SELECT j.snapshot_id, j.options, j.result,
+           training.data AS training_set, testing.data AS testing_set
+      FROM dataset_eval_jobs j
+      LEFT JOIN dataset_eval_sets training ON training.id = j.training_snapshot
+      LEFT JOIN dataset_eval_sets testing ON testing.id = j.testing_snapshot
+     WHERE j.id = :job
+""")
+
+ATTEMPTS = text("""
+    SELECT attempt, worker, host, started, lease_until, ended, outcome, counted, retry_at, error,
+           traceback, exit_code, signal, peak_memory, cpu_seconds, progress
+      FROM worker.evaluation_attempts
+     WHERE job_id = :job
+  ORDER BY attempt
+""")
+
+# SQLSTATEs that the functions of the database raise, with a sentence for a person.
+NO_DATA_FOUND = "P0002"
+OBJECT_IN_USE = "55006"
+
+
+def enqueue(connection: Connection, dataset_id: UUID, options: Mapping[str, Any] | None) -> UUID:
+    """
+    Freeze a dataset as it is now, ask for its evaluation, and return the id of the job.
+
+    Raises
+    ------
+    NotFound
+        There is no such dataset.
+    SchemaError
+        It already has a pending or running job.
+    """
+    told = None if options is None else json_text(options)
+    job: UUID = _call(connection, ENQUEUE, {"dataset": dataset_id, "options": told})
+    return job
+
+
+def cancel(connection: Connection, job_id: UUID) -> str:
+    """
+    End a pending or running job as failed; return what was done, in words.
+
+    Raises
+    ------
+    NotFound
+        There is no such job.
+    """
+    answer: str = _call(connection, CANCEL, {"job": job_id})
+    return answer
+
+
+def retry(connection: Connection, job_id: UUID) -> str:
+    """
+    Set a job that nobody works on back to pending, without its failures; say what was done.
+
+    Also for a pending job that waits after a failure, and for a job that stands as running without
+    an attempt, as an older evaluator left it.
+
+    Raises
+    ------
+    NotFound
+        There is no such job.
+    """
+    answer: str = _call(connection, RETRY, {"job": job_id})
+    return answer
+
+
+def list_jobs(
+    connection: Connection, *, status: str | None = None, limit: int = 50
+) -> list[JobStatus]:
+    """Give jobs, of one status or all: running, pending in their order, those that ended last."""
+    rows = connection.execute(LIST, {"status": status, "limit": limit})
+    return [JobStatus(**row._asdict()) for row in rows]
+
+
+def show(connection: Connection, job_id: UUID) -> JobDetails:
+    """
+    Give all there is to know about a job.
+
+    Raises
+    ------
+    NotFound
+        There is no such job.
+    """
+    status = connection.execute(STATUS, {"job": job_id}).one_or_none()
+    details = connection.execute(DETAILS, {"job": job_id}).one_or_none()
+    if status is None or details is None:
+        raise NotFound(f"There is no evaluation job {job_id}.")
+    attempts = connection.execute(ATTEMPTS, {"job": job_id})
+    return JobDetails(
+        status=JobStatus(**status._asdict()),
+        attempts=tuple(_attempt(row) for row in attempts),
+        **details._asdict(),
+    )
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    values = row._asdict()
+    outcome = values.pop("outcome")
+    return Attempt(outcome=None if outcome is None else Outcome(outcome), **values)
+
+
+def _call(connection: Connection, statement: Any, values: Mapping[str, Any]) -> Any:
+    try:
+        return connection.execute(statement, values).scalar_one()
+    except DBAPIError as error:
+        diagnostics = getattr(error.orig, "diag", None)
+        code = getattr(diagnostics, "sqlstate", None)
+        if diagnostics is None or code not in (NO_DATA_FOUND, OBJECT_IN_USE):
+            raise
+        kind = NotFound if code == NO_DATA_FOUND else SchemaError
+        raise kind(diagnostics.message_primary) from None
