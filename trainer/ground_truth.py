@@ -225,9 +225,10 @@ def _yaml(text: bytes) -> Parsed:
 def _json(text: bytes) -> Parsed:
     value = _mapping("the ground truth", parse_json(text, unique_keys=True))
     classes = value.get("classes")
+    members: list[tuple[Any, Any]]
     if isinstance(classes, list):
         entries = [_mapping(f'"classes"[{place}]', item) for place, item in enumerate(classes)]
-        members: list[tuple[Any, Any]] = [(entry.get("name"), entry.get("recordings")) for entry in entries]
+        members = [(entry.get("name"), entry.get("recordings")) for entry in entries]
     else:
         members = list(_mapping('"classes"', classes).items())
     for label, recordings in members:

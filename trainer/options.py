@@ -23,16 +23,24 @@ is kept and has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from trainer.errors import OptionsError
 from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS, KERNELS, PREPROCESSINGS, Project
+from trainer.selection import NormalizeMode
 from trainer.wording import listed, shown
 
 MAX_VALUES = 50  # of one axis of the grid
@@ -40,43 +48,50 @@ MAX_EXPONENT = 30  # 2**30 is far outside of where an SVM learns
 MAX_SEED = 2**32 - 1
 MIN_FOLDS, MAX_FOLDS = 2, 50
 
-_PREPROCESSINGS = (*PREPROCESSINGS, "mfcc")
+
+def _refused(value: Any, expected: str) -> PydanticCustomError:
+    return _invalid(f"{shown(value)} is not {expected}")
 
 
-def _refused(expected: str, value: Any = None) -> PydanticCustomError:
-    # Pydantic fills in braces of a template; what somebody sent may hold some.
-    template = "{expected}" if value is None else "{value} is not {expected}"
-    return PydanticCustomError("option", template, {"expected": expected, "value": shown(value)})
+def _invalid(message: str) -> PydanticCustomError:
+    # Through the context, because what somebody sent may hold a template's braces.
+    return PydanticCustomError("option", "{message}", {"message": message})
 
 
 def _integer(value: Any, *, low: int, high: int) -> int:
     # type() and not isinstance: true is an int to Python, and 5.0 or "5" are slips to point out.
     if type(value) is not int or not low <= value <= high:
-        raise _refused(f"an integer between {low:,} and {high:,}".replace(",", ""), value)
+        raise _refused(value, f"an integer between {low} and {high}")
     return value
 
 
 def _one_of(value: Any, *, names: tuple[str, ...]) -> str:
-    name = value.lower() if isinstance(value, str) else None
+    name = value.lower() if isinstance(value, str) else ""
     if name in names:
         return name
-    expected = f"one of {', '.join(names)}"
-    near = get_close_matches(name, names, n=1) if name and len(name) < MAX_VALUES else []
-    raise _refused(f"{expected}; did you mean {near[0]!r}?" if near else expected, value)
+    # Cut, because the search for near names takes the square of the length.
+    near = get_close_matches(name[:MAX_VALUES], names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise _refused(value, f"one of {', '.join(names)}{hint}")
+
+
+def _filter_type(value: Any) -> str:
+    if value != "artist":
+        raise _refused(value, "'artist' or null")
+    return "artist"
 
 
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
-        raise _refused("true or false", value)
+        raise _refused(value, "true or false")
     return value
 
 
 def _axis(value: Any) -> tuple[Any, ...]:
-    """Return the values of a grid's axis, each once, in the order given."""
     if not isinstance(value, list | tuple):
-        raise _refused("a list", value)
+        raise _refused(value, "a list")
     if len(value) > MAX_VALUES:
-        raise _refused(f"has {len(value):,} values; at most {MAX_VALUES} are possible")
+        raise _invalid(f"{len(value):,} values are more than the {MAX_VALUES} that are possible")
     return tuple(value)
 
 
@@ -84,9 +99,99 @@ def _flags(value: Any) -> tuple[Any, ...]:
     return _axis(value) if isinstance(value, list | tuple) else (_flag(value),)
 
 
-def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _checked_by(check: Callable[..., Any], **limits: Any) -> BeforeValidator:
+def _check(check: Callable[..., Any], **limits: Any) -> BeforeValidator:
     return BeforeValidator(partial(check, **limits))
+
+
+_Flag = Annotated[bool, _check(_flag)]
+_Seed = Annotated[int, _check(_integer, low=0, high=MAX_SEED)]
+_Folds = Annotated[int, _check(_integer, low=MIN_FOLDS, high=MAX_FOLDS)]
+_Exponent = Annotated[int, _check(_integer, low=-MAX_EXPONENT, high=MAX_EXPONENT)]
+_Preprocessing = Annotated[str, _check(_one_of, names=(*PREPROCESSINGS, "mfcc"))]
+_Kernel = Annotated[str, _check(_one_of, names=KERNELS)]
+_FilterType = Annotated[Literal["artist"] | None, _check(_filter_type)]
+_NormalizeMode = Annotated[NormalizeMode, _check(_one_of, names=get_args(NormalizeMode))]
+
+# Each axis of the grid: a list of at most 50, every value once, in the order given.
+_Exponents = Annotated[tuple[_Exponent, ...], _check(_axis), AfterValidator(_unique)]
+_Preprocessings = Annotated[tuple[_Preprocessing, ...], _check(_axis), AfterValidator(_unique)]
+_Kernels = Annotated[tuple[_Kernel, ...], _check(_axis), AfterValidator(_unique)]
+_Flags = Annotated[tuple[_Flag, ...], _check(_flags), AfterValidator(_unique)]
+
+
+class JobOptions(BaseModel):
+    """A job's options, valid and complete; make it with `parse`.
+
+    Attributes
+    ----------
+    given : dict
+        The JSON as it was, unknown keys included.
+
+    The others are the keys that the module describes, lists as tuples.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    given: dict[str, Any] = Field(default_factory=dict)
+    preprocessing_values: _Preprocessings = PREPROCESSINGS
+    kernel_values: _Kernels = KERNELS
+    c_values: _Exponents = C_EXPONENTS
+    gamma_values: _Exponents = GAMMA_EXPONENTS
+    balance_classes: _Flags = (False,)
+    filter_type: _FilterType = None
+    normalize: _Flag = False
+    normalize_mode: _NormalizeMode = "acousticbrainz"
+    seed: _Seed = 1
+    folds: _Folds = 5
+    nested: _Flag = False
+
+    @classmethod
+    def parse(cls, options: Any) -> Self:
+        """Check the options of a job.
+
+        Parameters
+        ----------
+        options : mapping or None
+            The JSON object of the job's row; None means all defaults.
+
+        Raises
+        ------
+        OptionsError
+            With the JSON path and value of everything that is wrong, and what was expected.
+        """
+        if options is None:
+            options = {}
+        if not isinstance(options, Mapping):
+            raise OptionsError(f"options: {shown(options)} is not a JSON object")
+        known = {
+            key: options[key]
+            for key in cls.model_fields.keys() & options.keys() - {"given"}
+            if options[key] is not None and options[key] != []
+        }
+        try:
+            return cls(**known, given=dict(options))
+        except ValidationError as error:
+            problems = listed((_problem(**details) for details in error.errors()), separator="; ")
+            raise OptionsError(problems) from error
+
+    @property
+    def project(self) -> Project:
+        """The search that these options ask for."""
+        return Project(
+            preprocessings=self.preprocessing_values,
+            kernels=self.kernel_values,
+            c_exponents=self.c_values,
+            gamma_exponents=self.gamma_values,
+            balance_classes=self.balance_classes,
+            folds=self.folds,
+            nested=self.nested,
+        )
+
+
+def _problem(*, loc: tuple[int | str, ...], msg: str, **_: Any) -> str:
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
+    return f"options{path}: {msg}"

@@ -32,14 +32,14 @@ def shown(value: Any, limit: int = 80) -> str:
     return repr(value)[: 10 * limit]
 
 
-def listed(things: Iterable[str], named: int = NAMED) -> str:
+def listed(things: Iterable[str], named: int = NAMED, *, separator: str = ", ") -> str:
     """Name the first few of many things, and say how many more there are.
 
     >>> listed(["a", "b", "c", "d"], named=2)
     'a, b and 2 more'
     """
     things = list(things)
-    text = ", ".join(things[:named])
+    text = separator.join(things[:named])
     return f"{text} and {len(things) - named} more" if len(things) > named else text
 
 
