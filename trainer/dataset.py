@@ -27,10 +27,10 @@ from trainer.layout import NAMED, Descriptor, Layout, strings_of
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
+from trainer.wording import counted, listed, shown
 
-MIN_CLASSES = 2
 MIN_RECORDINGS = 2  # per class: one to train on while the other is predicted
-MISSING_NAMED = 10
+LEFT_OUT_NAMED = 3
 
 Signature = frozenset[tuple[str, bool]]  # descriptor name, whether it is real
 
@@ -164,13 +164,9 @@ def _utf16(text: str) -> bytes:
 def _check_present(ground_truth: GroundTruth, documents: Mapping[str, LowLevel]) -> None:
     missing = [recording for recording in ground_truth.class_of if recording not in documents]
     if missing:
-        named = ", ".join(missing[:MISSING_NAMED])
-        shown = f"the first {MISSING_NAMED} are " if len(missing) > MISSING_NAMED else ""
-        one = len(missing) == 1
         raise DatasetError(
-            f"{len(missing)} recording{'' if one else 's'} of the dataset "
-            f"{'has' if one else 'have'} no low-level document: {shown}{named}; "
-            "submit the low-level data or take them out of the dataset"
+            f"{counted(len(missing), 'recording')} of the dataset without low-level document: "
+            f"{listed(missing)}; submit the low-level data or take them out of the dataset"
         )
 
 
@@ -206,9 +202,8 @@ def _lacking(reference: Signature, document: LowLevel) -> list[str]:
 
 
 def _lacks(names: Sequence[str]) -> str:
-    listed = ", ".join(name.removeprefix(".") for name in names[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"lacks {listed}{more} as the other documents have it"
+    lacking = listed((name.removeprefix(".") for name in names), named=NAMED)
+    return f"lacks {lacking} as the other documents have it"
 
 
 def _check_classes(
@@ -221,12 +216,11 @@ def _check_classes(
     for name in dict.fromkeys(selected.values()):
         if sizes[name] < MIN_RECORDINGS:
             lost = [r for r in selected if selected[r] == name and r in left_out]
-            reasons = "; ".join(f"{r} {left_out[r]}" for r in lost[:3])
-            more = f"; and {len(lost) - 3} more" if len(lost) > 3 else ""  # noqa: PLR2004
+            reasons = listed((f"{r} {left_out[r]}" for r in lost), named=LEFT_OUT_NAMED)
             raise DatasetError(
-                f"class {name!r} has {sizes[name]} usable recordings of the "
+                f"class {shown(name)} has {counted(sizes[name], 'usable recording')} of the "
                 f"{MIN_RECORDINGS} that are needed, because documents do not fit the layout "
-                f"of the others: {reasons}{more}"
+                f"of the others: {reasons}"
             )
 
 

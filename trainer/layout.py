@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DocumentError
+from trainer.wording import listed, shown
 
 NAMED = 5  # descriptors listed in a message before "and n more"
 
@@ -143,8 +144,7 @@ def strings_of(document: LowLevel, name: str) -> tuple[str, ...] | None:
 
 
 def _unusable(names: list[str], document: LowLevel) -> str:
-    listed = ", ".join(name.removeprefix(".") for name in names[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    lacking = listed((name.removeprefix(".") for name in names), named=NAMED)
     version = document.extractor_version
-    written_by = f"; it was written by Essentia {version!r}" if version else ""
-    return f"the document lacks {listed}{more}, or has them in another type or size{written_by}"
+    written_by = f"; it was written by Essentia {shown(version)}" if version else ""
+    return f"the document lacks {lacking}, or has them in another type or size{written_by}"

@@ -100,7 +100,7 @@ def check_size(text: bytes | str) -> None:
 def _check_depth(value: Any) -> None:
     """Refuse what would overflow the stack of whoever walks, compares or prints it later."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for parent in level for child in _containers(parent)]
         if not level:
             return

@@ -60,7 +60,9 @@ class Solution:
 class Engine(Protocol):
     """Solves problems; see `Problem` and `Split` for what is given."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
 
     def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
         """Cross-validate each problem, yielding each as soon as it is solved, in any order.

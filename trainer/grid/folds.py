@@ -33,7 +33,7 @@ def assign_folds(recordings: Sequence[str], labels: Indices, folds: int, seed: i
     fold_of = np.empty(len(recordings), dtype=np.intp)
     for label in np.unique(labels):
         rows = sorted(np.flatnonzero(labels == label).tolist(), key=lambda row: recordings[row])
-        random.Random(seed).shuffle(rows)  # noqa: S311: folds are no secret
+        random.Random(seed).shuffle(rows)  # noqa: S311 - folds are no secret
         size = -(-len(rows) // folds)  # rounded up
         for place, row in enumerate(rows):
             fold_of[row] = place // size

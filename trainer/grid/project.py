@@ -38,14 +38,6 @@ class Combination:
     gamma_exponent: int
     balance_classes: bool = False
 
-    @property
-    def C(self) -> float:  # noqa: D102
-        return 2.0**self.c_exponent
-
-    @property
-    def gamma(self) -> float:  # noqa: D102
-        return 2.0**self.gamma_exponent
-
 
 @dataclass(frozen=True)
 class Project:

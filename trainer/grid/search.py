@@ -150,7 +150,7 @@ def _solve(
     collapse: bool,
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
-    gammas = {combination.gamma for combination in combinations if combination.kernel == "poly"}
+    gammas = {problem_of(item).gamma for item in combinations if item.kernel == "poly"}
     groups = group(
         combinations,
         collapse_polynomial=collapse and bool(gammas) and scales_freely(splits, gammas),

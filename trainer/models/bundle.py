@@ -315,7 +315,7 @@ def _check(model: Model, arrays: Arrays) -> None:
         _require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
     _require(len(set(model.labels)) == k, "it has the same class twice")
     _require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
-    _require((svm.counts >= 0).all() and svm.counts.sum() == vectors, "its counts do not add up")
+    _require(svm.counts.min() >= 0 and svm.counts.sum() == vectors, "its counts do not add up")
     for step in model.steps:
         _check_step(step, width)
 
@@ -324,7 +324,7 @@ def _check_types(arrays: Arrays, expected: Arrays) -> None:
     _require(arrays.keys() == expected.keys(), "it has other arrays than its manifest lists")
     for name, array in arrays.items():
         _require(array.dtype == expected[name].dtype, f"{name} has type {array.dtype}")
-        _require(bool(np.isfinite(array).all()), f"{name} holds a value that is not finite")
+        _require(np.isfinite(array).all(), f"{name} holds a value that is not finite")
 
 
 def _check_step(step: FittedStep, width: int) -> None:
@@ -335,12 +335,12 @@ def _check_step(step: FittedStep, width: int) -> None:
     _require(columns.ndim == 1 and distribution.ndim == 2, "a rank step has no table")  # noqa: PLR2004
     _require(distribution.shape[1] == len(columns), "a rank step has another width")
     _require(len(distribution) > 1, "a rank step has no values")
-    _require(bool(((columns >= 0) & (columns < width)).all()), "a rank step has another width")
-    _require(bool((np.diff(columns) > 0).all()), "a rank step ranks a column twice")
-    _require(bool((np.diff(distribution, axis=0) >= 0).all()), "a rank table is not sorted")
+    _require(((columns >= 0) & (columns < width)).all(), "a rank step has another width")
+    _require((np.diff(columns) > 0).all(), "a rank step ranks a column twice")
+    _require((np.diff(distribution, axis=0) >= 0).all(), "a rank table is not sorted")
 
 
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
+def _require(holds: object, otherwise: str) -> None:
     if not holds:
         raise ValueError(otherwise)
 

@@ -102,9 +102,7 @@ def with_probabilities(fitted: Fitted, dataset: Dataset, *, seed: int, engine: E
         fitted.inputs,
         fitted.codes,
         weights=fitted.weights,
-        fit=lambda X, codes, weights: engine.fit(
-            X, codes, problem=fitted.problem, weights=weights
-        ),
+        fit=lambda X, codes, weights: engine.fit(X, codes, problem=fitted.problem, weights=weights),
         seed=seed,
     )
     return Model(

@@ -92,9 +92,9 @@ class GlibcRandom:
         return value
 
 
-def fit_sigmoids(X: Float64, codes: Indices, *, weights: Float64, fit: Fit, seed: int) -> (
-    PairwiseSigmoids
-):
+def fit_sigmoids(
+    X: Float64, codes: Indices, *, weights: Float64, fit: Fit, seed: int
+) -> PairwiseSigmoids:
     """Fit a sigmoid for each pair of classes.
 
     Parameters

@@ -88,9 +88,9 @@ class Cleaner(_DescriptorTransformer):
         """Find the descriptors that vary and are finite in all recordings."""
         matrix = self._validate(X, fitting=True, finite=False)
         layout = self._layout_of(matrix)
-        finite = _per_descriptor(np.isfinite(matrix).all(axis=0), layout, np.logical_and)
+        finite = _per_descriptor(np.isfinite(matrix), layout, np.logical_and)
         with np.errstate(invalid="ignore", over="ignore"):
-            varying = ~(np.ptp(matrix, axis=0) < CONSTANT)
+            varying = ~(np.ptp(matrix, axis=0, keepdims=True) < CONSTANT)
         varies = _per_descriptor(varying, layout, np.logical_or)
         reals = np.array([descriptor.is_real for descriptor in layout.descriptors], dtype=bool)
         kept = ~reals | (finite & varies)
@@ -146,8 +146,8 @@ class RangeScaler(OneToOneFeatureMixin, _DescriptorTransformer):
         layout = self._layout_of(matrix)
         low, high = matrix.min(axis=0), matrix.max(axis=0)
         if not self.independent:
-            low = _per_descriptor(low, layout, np.minimum)[layout.descriptor_of]
-            high = _per_descriptor(high, layout, np.maximum)[layout.descriptor_of]
+            low = _per_descriptor(matrix, layout, np.minimum)[layout.descriptor_of]
+            high = _per_descriptor(matrix, layout, np.maximum)[layout.descriptor_of]
         self.step_ = self._affine(low, high, layout)
         return self
 
@@ -212,8 +212,7 @@ class RankGaussianizer(OneToOneFeatureMixin, _DescriptorTransformer):
         return self.step_.apply(self._validate(X, fitting=False))
 
 
-def _per_descriptor(columns: NDArray[Any], layout: Layout, reduce: np.ufunc) -> NDArray[Any]:
-    """Reduce one value per column to one per descriptor."""
-    if not layout.descriptors:
-        return columns
-    return reduce.reduceat(columns, layout.starts)
+def _per_descriptor(matrix: NDArray[Any], layout: Layout, reduce: np.ufunc) -> NDArray[Any]:
+    """Reduce a matrix to one value per descriptor, shape (n_descriptors,)."""
+    columns = reduce.reduce(matrix, axis=0)
+    return reduce.reduceat(columns, layout.starts) if layout.descriptors else columns
