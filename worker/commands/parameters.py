@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-# ParamType takes a parameter for the type checker since click 8.4; older ones refuse it at run time.
+# Newer clicks declare ParamType generic; older ones refuse a parameter at run time.
 class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Values between commas, such as ``basic,normalized`` or ``-5,1``.
 

@@ -1,0 +1,87 @@
+"""The database of a command: connected, of the right schema, its failures in words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from schema.database import check_revision, connect
+from worker.commands.failures import CommandError
+from worker.commands.invocation import Invocation
+
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+
+@contextmanager
+def database(invocation: Invocation) -> Iterator[Engine]:
+    """Connect as the settings say, check the schema's revision, give the engine.
+
+    Raises
+    ------
+    CommandError
+        The database cannot be reached, or refuses.
+    schema.errors.SchemaMismatch
+        The database is older or newer than this version.
+    """
+    url = invocation.settings().database_url
+    with in_words(url):
+        engine = connect(url, application_name="acoustic")
+        try:
+            with engine.connect() as connection:
+                check_revision(connection)
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def transaction(invocation: Invocation) -> Iterator[Connection]:
+    """Give a connection whose transaction is committed at the end; errors as of `database`."""
+    with database(invocation) as engine, engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def in_words(url: str) -> Iterator[None]:
+    """Turn what the driver says about a database that cannot be used into a sentence."""
+    try:
+        yield
+    except DBAPIError as error:
+        sentence = explained(error, url)
+        if sentence is None:
+            raise
+        raise CommandError(sentence) from error
+
+
+def explained(error: DBAPIError, url: str) -> str | None:
+    """Say what an operator can do about a driver's error, or None where it is a defect of ours."""
+    said = _first_line(error.orig)
+    if getattr(error.orig, "pgcode", None) == _INSUFFICIENT_PRIVILEGE:
+        return f"The database refuses: {said}. Give the user of DATABASE_URL this right."
+    if isinstance(error, OperationalError | InterfaceError):
+        return (
+            f"The database at {masked(url)} cannot be used: {said}. "
+            "Check that the server runs and that DATABASE_URL is right."
+        )
+    return None
+
+
+def masked(url: str) -> str:
+    """Show `url` without its password, wherever it stands.
+
+    Examples
+    --------
+    >>> masked("postgresql://ann:secret@db.example/acoustic?password=x&sslmode=require")
+    'postgresql://ann:***@db.example/acoustic?password=***&sslmode=require'
+    """
+    parsed = make_url(url)
+    if "password" in parsed.query:
+        parsed = parsed.update_query_dict({"password": "***"})
+    return parsed.render_as_string(hide_password=True)
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no reason given"

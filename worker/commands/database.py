@@ -1,0 +1,61 @@
+"""``acoustic migrate`` and ``acoustic doctor``."""
+
+import click
+from rich.table import Table
+
+from worker.commands.failures import SCHEMA_MISMATCH
+from worker.commands.invocation import Invocation
+from worker.commands.text import plain
+
+
+@click.command()
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit code 3 if migrations are to be applied."
+)
+@click.pass_obj
+def migrate(invocation: Invocation, *, check: bool) -> int:
+    """Bring the database to the schema of this version.
+
+    On an empty database all tables are made; on an AcousticBrainz database only what is missing.
+    Doing it again changes nothing.
+    """
+    url = invocation.settings().database_url
+    # Imported here, because alembic takes its time and wrong settings should be told at once.
+    import migrations  # noqa: PLC0415
+    from worker.commands.connections import in_words  # noqa: PLC0415
+
+    with in_words(url):
+        before, head = migrations.current(url), migrations.head()
+        if before == head:
+            invocation.out.print(plain(f"The database is at {head}: nothing to do."))
+            return 0
+        if check:
+            invocation.out.print(
+                plain(f"The database is at {before or 'nothing'}, this version needs {head}.")
+            )
+            return SCHEMA_MISMATCH
+        migrations.upgrade(url)
+    invocation.out.print(plain(f"The database went from {before or 'nothing'} to {head}."))
+    return 0
+
+
+@click.command()
+@click.pass_obj
+def doctor(invocation: Invocation) -> int:
+    """Check settings, database, schema, folders and engine, and say what to do.
+
+    Exit code: 0 when the workers can run, else that of the first trouble (2 settings, 3 schema,
+    1 others). Passwords are not shown.
+    """
+    # Imported here, because it loads the trainer's engines.
+    from worker.commands.health import examine  # noqa: PLC0415
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    code = 0
+    for finding in examine(invocation):
+        table.add_row(
+            plain(finding.state.value, finding.state.style), plain(finding.about), finding.text()
+        )
+        code = code or finding.code
+    invocation.out.print(table)
+    return code

@@ -1,0 +1,132 @@
+"""What an evaluation says, as ``train``, ``jobs show``, ``models inspect`` and ``demo`` show it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from worker.commands.figures import (
+    at,
+    confusion_matrix,
+    matrix_of,
+    number,
+    pairs,
+    percent,
+    table,
+)
+from worker.commands.progress import duration
+from worker.commands.text import plain, visible
+
+
+def summary(console: Console, report: Any) -> None:
+    """Show accuracy, parameters, confusion matrix and the figures of each class.
+
+    Parameters
+    ----------
+    console
+        Where to write.
+    report
+        The JSON of an evaluation: a report of the trainer, or a job's result, also one that
+        AcousticBrainz wrote.
+    """
+    console.print(pairs(_headline(report)))
+    matrix = matrix_of(at(report, "confusion_matrix"))
+    if matrix:
+        console.print()
+        console.print(confusion_matrix(matrix))
+    per_class = at(report, "per_class")
+    if isinstance(per_class, Mapping) and per_class:
+        console.print()
+        console.print(_per_class(per_class))
+    console.print()
+
+
+def parameters(report: Any) -> str:
+    """Name the chosen combination in one line."""
+    model = at(report, "parameters", "model")
+    exponents = (f"C 2^{at(model, 'C')}", f"gamma 2^{at(model, 'gamma')}")
+    return ", ".join((f"{at(model, 'preprocessing')}", f"{at(model, 'kernel')}", *exponents))
+
+
+def misclassified(report: Any) -> list[tuple[Any, ...]]:
+    """List what the chosen combination got wrong while it was not trained on it.
+
+    Returns
+    -------
+    list of tuple
+        Recording, actual class, predicted class, fold. Empty where the report does not say.
+    """
+    columns = [at(report, key) for key in ("recordings", "actual", "predicted", "folds")]
+    if not all(isinstance(column, list) for column in columns):
+        return []
+    rows = zip(*columns, strict=False)
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _headline(report: Any) -> Iterator[tuple[str, str]]:
+    yield "accuracy", _accuracy(report)
+    for key, label, remark in (
+        ("balanced_accuracy", "balanced accuracy", "mean recall of the classes"),
+        ("majority_baseline", "majority baseline", "always answering the largest class"),
+    ):
+        if number(at(report, key)) is not None:
+            yield label, f"{percent(at(report, key))}  ({remark})"
+    if number(at(report, "nested", "accuracy")) is not None:
+        yield "nested estimate", _with_deviation(at(report, "nested"))
+    if number(at(report, "held_out", "accuracy")) is not None:
+        yield "left-out artists", percent(at(report, "held_out", "accuracy"))
+    yield "best parameters", parameters(report)
+    yield from _search(report)
+
+
+def _search(report: Any) -> Iterator[tuple[str, str]]:
+    grid = at(report, "grid")
+    if isinstance(grid, list):
+        yield "search", _grid(grid)
+    recordings, left_out = at(report, "recordings"), at(report, "left_out")
+    if isinstance(recordings, list):
+        without = f", {len(left_out)} left out" if left_out else ""
+        yield "recordings", f"{len(recordings)}{without}"
+    seconds = number(at(report, "timings", "total_seconds"))
+    if seconds is not None:
+        yield "time", f"{duration(seconds)} ({visible(at(report, 'engine'))})"
+    notes = at(report, "notes")
+    for note in notes if isinstance(notes, list) else []:
+        yield "note", str(note)
+
+
+def _accuracy(report: Any) -> str:
+    shown = _with_deviation(report, deviation="accuracy_std")
+    combinations = at(report, "grid")
+    if isinstance(combinations, list) and len(combinations) > 1:
+        # The best of many is chosen by the very figure that is shown.
+        return f"{shown}, the best of {len(combinations)} combinations: slightly optimistic"
+    return shown
+
+
+def _with_deviation(estimate: Any, deviation: str = "std") -> str:
+    spread = number(at(estimate, deviation))
+    around = "" if spread is None else f" ± {spread:.2f} over the folds"
+    return f"{percent(at(estimate, 'accuracy'))}{around}"
+
+
+def _grid(grid: list[Any]) -> str:
+    failed = sum(at(entry, "error") is not None for entry in grid)
+    unsettled = sum(
+        at(entry, "converged") is False and at(entry, "error") is None for entry in grid
+    )
+    parts = [f"{len(grid)} combinations"]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{unsettled} did not converge"] if unsettled else []
+    return ", ".join(parts)
+
+
+def _per_class(per_class: Mapping[str, Any]) -> Table:
+    columns = ("precision", "recall", "f1")
+    made = table("class", "recordings", *columns, numbers=("recordings", *columns))
+    for name, figures in per_class.items():
+        support = number(at(figures, "support"))
+        counted = "-" if support is None else f"{support:.0f}"
+        made.add_row(plain(name), counted, *(percent(at(figures, key)) for key in columns))
+    return made

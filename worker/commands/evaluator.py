@@ -1,0 +1,24 @@
+"""``acoustic evaluator``: the daemon."""
+
+import click
+
+from worker.commands.invocation import Invocation
+
+
+@click.command()
+@click.option(
+    "--once", is_flag=True, help="Run at most one job, then end: exit code 4 if that job failed."
+)
+@click.pass_obj
+def evaluator(invocation: Invocation, *, once: bool) -> int:
+    """Run the daemon that evaluates datasets.
+
+    It claims pending jobs, trains in a child process, and writes accuracy, confusion matrix and the
+    model's path back. SIGTERM ends it within ACOUSTIC_DRAIN_SECONDS; a job that cannot end by then
+    is given back. Any number of evaluators may work on one database.
+    """
+    settings = invocation.settings()
+    # Imported here, so that wrong settings are told at once.
+    from worker.evaluator import run  # noqa: PLC0415
+
+    return run(settings, once=once)

@@ -1,0 +1,144 @@
+"""Training from files: the same options, the same calls as a job of the daemon."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from trainer.dataset import prepare
+from trainer.descriptors import LowLevel, flatten
+from trainer.documents import read_documents
+from trainer.errors import DocumentError
+from trainer.evaluation import Evaluation
+from trainer.ground_truth import GroundTruth
+from trainer.options import JobOptions
+from trainer.training import Progress
+from trainer.training import train as train_dataset
+from worker.commands import progress
+from worker.commands.evaluations import summary
+from worker.commands.figures import pairs
+from worker.commands.invocation import Invocation
+from worker.commands.writing import require_writable, write_aside
+
+# Flags and options of the command that go into the job options under their own name.
+_SAME_NAME = (
+    "preprocessing_values",
+    "kernel_values",
+    "c_values",
+    "gamma_values",
+    "folds",
+    "seed",
+)
+_FLAGS = ("balance_classes", "nested")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What one call of ``acoustic train`` is to do.
+
+    Attributes
+    ----------
+    ground_truth, documents
+        Files and folders to read.
+    model, report
+        Files to write; no report if None.
+    predictions
+        Whether the report holds the predictions of every combination.
+    options
+        Options as a job of the database has them.
+    engine, jobs
+        What solves the grid, and in how many processes or threads.
+    """
+
+    ground_truth: Path
+    documents: tuple[Path, ...]
+    model: Path
+    report: Path | None
+    predictions: bool
+    options: Mapping[str, Any]
+    engine: str
+    jobs: int | None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Sort the arguments of the command into options of a job and the rest."""
+        return cls(
+            **{name: given[name] for name in cls.__dataclass_fields__ if name != "options"},
+            options=_job_options(given),
+        )
+
+
+def carry_out(invocation: Invocation, order: Order) -> int:
+    """Read, train, write, show.
+
+    Raises
+    ------
+    click.UsageError
+        A file cannot be written; said before anything is computed.
+    trainer.errors.TrainerError
+        Options, classes or documents have to change.
+    """
+    for target in filter(None, (order.model, order.report)):
+        require_writable(target)
+    evaluation = _evaluate(invocation, order)
+    report = evaluation.report(predictions=order.predictions)
+    written = [("model", order.model), ("SHA-256", evaluation.model.save(order.model))]
+    if order.report:
+        write_aside(order.report, json.dumps(report, ensure_ascii=False) + "\n")
+        written.append(("report", order.report))
+    summary(invocation.out, report)
+    invocation.out.print(pairs(written))
+    return 0
+
+
+def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    options = {name: given[name] for name in _SAME_NAME if given[name] is not None}
+    options |= {name: True for name in _FLAGS if given[name]}
+    if given["artist_filter"]:
+        options["filter_type"] = "artist"
+    if given["normalize_mode"]:
+        options |= {"normalize": True, "normalize_mode": given["normalize_mode"]}
+    return options
+
+
+def _evaluate(invocation: Invocation, order: Order) -> Evaluation:
+    options = JobOptions.parse(order.options)
+    ground_truth = GroundTruth.read(order.ground_truth)
+    with progress.shown(invocation.notes) as told:
+        documents = _read(order.documents, ground_truth, told)
+        return train_dataset(
+            prepare(ground_truth, documents, options),
+            options.project,
+            options.seed,
+            engine=order.engine,
+            jobs=order.jobs,
+            progress=told,
+            provenance=_provenance(order),
+        )
+
+
+def _provenance(order: Order) -> dict[str, Any]:
+    # Names, not paths: equal training on another machine gives an equal file.
+    return {
+        "ground_truth": order.ground_truth.name,
+        "documents": [path.name for path in order.documents],
+    }
+
+
+def _read(
+    paths: tuple[Path, ...], ground_truth: GroundTruth, told: progress.Watcher
+) -> dict[str, LowLevel]:
+    wanted = ground_truth.class_of
+    documents: dict[str, LowLevel] = {}
+    for recording, document in read_documents(paths, wanted=wanted):
+        documents[recording] = _flattened(recording, document)
+        told(Progress(done=len(documents), total=len(wanted), stage="documents"))
+    return documents
+
+
+def _flattened(recording: str, document: Any) -> LowLevel:
+    try:
+        return flatten(document)
+    except DocumentError as error:
+        raise DocumentError(f"recording {recording}: {error}") from error

@@ -1,0 +1,190 @@
+"""What `acoustic doctor` looks at: a finding for each check, with a remedy where there is trouble."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.text import Text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from schema import evaluation_jobs
+from schema.database import check_revision, connect
+from schema.errors import SchemaMismatch
+from worker.commands.connections import explained, masked
+from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
+from worker.commands.invocation import Invocation
+from worker.commands.text import visible
+from worker.errors import SettingsError
+from worker.settings import Settings
+
+_OLDEST_POSTGRES = 13
+_NAMED_JOBS = 5
+
+# What an evaluator does with each table; a table that is not there yet is `migrate`'s business.
+_RIGHTS = {
+    "public.dataset_eval_jobs": "SELECT, UPDATE",
+    "public.dataset_eval_sets": "INSERT",
+    "public.dataset_snapshot": "SELECT",
+    "public.lowlevel": "SELECT",
+    "public.lowlevel_json": "SELECT",
+    "worker.evaluation_attempts": "SELECT, INSERT, UPDATE",
+}
+
+MISSING_RIGHTS = text("""
+    SELECT wanted.name, wanted.rights
+      FROM unnest(CAST(:names AS text[]), CAST(:rights AS text[])) AS wanted (name, rights)
+     WHERE NOT (SELECT bool_and(has_table_privilege(wanted.name, trim(one)))
+                  FROM unnest(string_to_array(wanted.rights, ',')) AS one)
+""")
+
+
+class State(StrEnum):
+    """How serious a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    TROUBLE = "trouble"
+
+    @property
+    def style(self) -> str:
+        """Style of rich in which the word is shown."""
+        return {"ok": "green", "warning": "yellow", "trouble": "bold red"}[self.value]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    about
+        What was looked at.
+    found
+        In a sentence or less.
+    state
+        Whether the workers can run with it.
+    remedy
+        What to do; empty where all is well.
+    code
+        Exit code that trouble ends the command with.
+    """
+
+    about: str
+    found: str
+    state: State = State.OK
+    remedy: str = ""
+    code: int = 0
+
+    def text(self) -> Text:
+        """Say what was found, and below it what to do."""
+        shown = Text(visible(self.found))
+        if self.remedy:
+            shown.append(f"\n→ {visible(self.remedy)}", style="bold")
+        return shown
+
+
+def examine(invocation: Invocation) -> Iterator[Finding]:
+    """Look at everything that the workers need, in the order in which to put it right."""
+    try:
+        settings = invocation.settings()
+    except SettingsError as error:
+        for problem in error.problems:
+            yield _trouble("settings", problem, "Set it as the README says.", code=USAGE)
+        return
+    yield Finding("settings", "all are valid")
+    for name in settings.unknown:
+        yield Finding("settings", f"{name} is no setting", State.WARNING, "Remove or rename it.")
+    yield from _database(settings)
+    yield _folder("models", "ACOUSTIC_MODEL_DIR", settings.model_dir)
+    yield _folder("projects", "ACOUSTIC_PROJECT_DIR", settings.project_dir)
+    yield _engine(settings)
+
+
+def _trouble(about: str, found: str, remedy: str, *, code: int = UNEXPECTED) -> Finding:
+    return Finding(about, found, State.TROUBLE, remedy, code)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    url = settings.database_url
+    engine = connect(url, application_name="acoustic doctor")
+    try:
+        yield from _answers(engine, url)
+    except DBAPIError as error:
+        sentence = explained(error, url) or str(error.orig)
+        yield _trouble("database", sentence, "Nothing works without it.")
+    finally:
+        engine.dispose()
+
+
+def _answers(engine: Engine, url: str) -> Iterator[Finding]:
+    with engine.connect() as connection:
+        version = int((engine.dialect.server_version_info or (0,))[0])
+        found = f"{masked(url)} answers, Postgres {version}"
+        if version < _OLDEST_POSTGRES:
+            yield _trouble("database", found, f"Postgres {_OLDEST_POSTGRES} or newer is needed.")
+        else:
+            yield Finding("database", found)
+        try:
+            check_revision(connection)
+        except SchemaMismatch as error:
+            remedy = "Nothing can run on it before that."
+            yield _trouble("schema", str(error), remedy, code=SCHEMA_MISMATCH)
+            return
+        yield Finding("schema", "is that of this version")
+        yield from _rights(connection)
+        yield from _legacy(connection)
+
+
+def _rights(connection: Connection) -> Iterator[Finding]:
+    wanted = {"names": list(_RIGHTS), "rights": list(_RIGHTS.values())}
+    missing = list(connection.execute(MISSING_RIGHTS, wanted))
+    if not missing:
+        yield Finding("rights", "the user may do all that an evaluator does")
+    for name, rights in missing:
+        user = connection.engine.url.username or "the user of DATABASE_URL"
+        yield _trouble(
+            "rights", f"not all of {rights} on {name}", f"GRANT {rights} ON {name} TO {user};"
+        )
+
+
+def _legacy(connection: Connection) -> Iterator[Finding]:
+    left = evaluation_jobs.legacy_running(connection)
+    if left:
+        named = ", ".join(str(job) for job in left[:_NAMED_JOBS])
+        yield Finding(
+            "jobs",
+            f"{len(left)} stand as running, but no worker has them: {named}"
+            + ("…" if len(left) > _NAMED_JOBS else ""),
+            State.WARNING,
+            "An older evaluator left them; stop it if it runs, then acoustic jobs retry each.",
+        )
+
+
+def _folder(about: str, setting: str, folder: Path) -> Finding:
+    # The evaluator makes what is missing, so the nearest folder that exists decides.
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        remedy = f"Make it writable for user {os.geteuid()}, or set {setting}."
+        return _trouble(about, f"{folder} cannot be written: {error.strerror}", remedy)
+    return Finding(
+        about, f"{folder} is writable" if existing == folder else f"{folder} will be made"
+    )
+
+
+def _engine(settings: Settings) -> Finding:
+    # Imported here: of all checks only this one needs scikit-learn.
+    from trainer.errors import TrainerError  # noqa: PLC0415
+    from trainer.grid.engine import choose_engine  # noqa: PLC0415
+
+    try:
+        engine = choose_engine(settings.engine, jobs=settings.jobs)
+    except TrainerError as error:
+        return _trouble("engine", str(error), "Set ACOUSTIC_ENGINE to auto.")
+    return Finding("engine", f"{engine.name} (ACOUSTIC_ENGINE is {settings.engine})")

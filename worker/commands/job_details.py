@@ -1,0 +1,152 @@
+"""All there is to know about a job, as ``jobs show`` and the demo show it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from json import dumps
+from signal import Signals, strsignal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schema.evaluation_jobs import Attempt, JobDetails, Outcome
+from worker.commands.evaluations import misclassified, summary
+from worker.commands.figures import at, pairs, table
+from worker.commands.job_status import age, progress
+from worker.commands.text import plain, visible, visible_lines
+
+# As many of a long list as fit on a screen with the rest.
+_FEW = 20
+
+_MEGABYTE = 1e6
+
+
+def show_details(
+    console: Console, details: JobDetails, *, everything: bool = False, traceback: bool = False
+) -> None:
+    """Show a job.
+
+    Parameters
+    ----------
+    console
+        Where to write.
+    details
+        The job.
+    everything
+        Name all misclassified and left-out recordings, and not only the first few.
+    traceback
+        Show where failed attempts went wrong.
+    """
+    console.print(pairs(_facts(details)))
+    if details.attempts:
+        console.print()
+        console.print(_attempts(details.attempts))
+    if traceback:
+        _show_tracebacks(console, details.attempts)
+    if details.result is not None:
+        console.print()
+        show_result(console, details.result, most=None if everything else _FEW)
+
+
+def show_result(console: Console, result: Any, *, most: int | None) -> None:
+    """Show a job's result, with at most `most` recordings in each list."""
+    summary(console, result)
+    wrong = misclassified(result)
+    if wrong:
+        console.print(f"misclassified: {len(wrong)}")
+        _show_rows(console, wrong, ("recording", "actual", "predicted", "fold"), most=most)
+    left_out = at(result, "left_out")
+    if isinstance(left_out, Mapping) and left_out:
+        console.print(f"left out: {len(left_out)}")
+        _show_rows(console, list(left_out.items()), ("recording", "reason"), most=most)
+    console.print(pairs(_where(result)))
+
+
+def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
+    status = details.status
+    yield "job", status.id
+    yield "dataset", status.dataset or "-"
+    yield "status", status.status
+    if status.position is not None:
+        yield "queue", f"number {status.position}"
+    if progress(status):
+        yield "progress", progress(status)
+    if status.reason:
+        yield "reason", status.reason
+    yield "created", f"{status.created:%Y-%m-%d %H:%M:%S %Z} ({age(status.created)} ago)"
+    yield "updated", f"{status.updated:%Y-%m-%d %H:%M:%S %Z} ({age(status.updated)} ago)"
+    yield "options", dumps(details.options, ensure_ascii=False) if details.options else "defaults"
+    if details.training_set is not None:
+        yield "training set", f"{len(details.training_set)} recordings"
+    if details.testing_set:
+        yield "testing set", f"{len(details.testing_set)} recordings"
+
+
+def _attempts(attempts: Sequence[Attempt]) -> Table:
+    columns = ("try", "outcome", "started", "took", "memory", "CPU", "worker", "reason")
+    made = table(*columns, numbers=("try", "took", "memory", "CPU"))
+    for attempt in attempts:
+        memory, cpu = attempt.peak_memory, attempt.cpu_seconds
+        made.add_row(
+            str(attempt.attempt),
+            Text(_outcome(attempt)),
+            f"{attempt.started:%Y-%m-%d %H:%M:%S}",
+            age(attempt.started, until=attempt.ended or datetime.now(UTC)),
+            "" if memory is None else f"{memory / _MEGABYTE:.0f} MB",
+            "" if cpu is None else f"{cpu:.1f} s",
+            plain(f"{attempt.worker} on {attempt.host}"),
+            plain(attempt.error or ""),
+        )
+    return made
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.outcome is None:
+        return "running"
+    if attempt.signal is not None and attempt.outcome is Outcome.CRASHED:
+        return f"{attempt.outcome} ({_signal_name(attempt.signal)})"
+    not_counted = attempt.outcome is not Outcome.DONE and not attempt.counted
+    return f"{attempt.outcome} (not counted)" if not_counted else attempt.outcome
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}, {strsignal(number) or 'unknown'}"
+
+
+def _show_tracebacks(console: Console, attempts: Iterable[Attempt]) -> None:
+    for attempt in attempts:
+        if attempt.traceback:
+            console.print()
+            console.print(f"attempt {attempt.attempt}:")
+            console.print(Text(visible_lines(attempt.traceback)), soft_wrap=True)
+
+
+def _show_rows(
+    console: Console,
+    rows: Sequence[Sequence[Any]],
+    columns: Sequence[str],
+    *,
+    most: int | None,
+) -> None:
+    made = table(*columns)
+    for row in rows[:most]:
+        made.add_row(*(plain("-" if cell is None else cell) for cell in row))
+    console.print(made)
+    if most is not None and len(rows) > most:
+        console.print(f"… and {len(rows) - most} more (--all names them)")
+    console.print()
+
+
+def _where(result: Any) -> Iterator[tuple[str, str]]:
+    for label, path in (
+        ("model", ("model", "path")),
+        ("SHA-256", ("model", "sha256")),
+        ("history", ("history_path",)),
+        ("project", ("project_path",)),
+    ):
+        if at(result, *path):
+            yield label, visible(at(result, *path))

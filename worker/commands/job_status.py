@@ -1,0 +1,112 @@
+"""A job at a glance: as a row, as a line, as JSON."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from json import dumps
+from typing import Any
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from schema.evaluation_jobs import JobStatus
+from worker.commands.figures import at, number, table
+from worker.commands.progress import duration
+from worker.commands.text import plain, visible
+
+# As much of an id as a person reads; `jobs show` takes it if it is unique.
+_SHORT = 8
+
+_STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "red"}
+
+ENDED = ("done", "failed")
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON, ASCII only: no character in it acts on a terminal."""
+    return dumps(value, default=_plain_json)
+
+
+def status_table(jobs: Iterable[JobStatus], *, short: bool, bars: bool = False) -> Table:
+    """Give a row for each job.
+
+    Parameters
+    ----------
+    jobs
+        In the order in which they are to stand.
+    short
+        Shorten ids for a person; else they are whole, for a script.
+    bars
+        Draw the progress too.
+    """
+    columns = ("job", "status", "queue", "dataset", "try", "progress", "left", "age", "reason")
+    made = table(*columns, numbers=("queue", "try", "left", "age"))
+    for job in jobs:
+        made.add_row(
+            str(job.id)[: _SHORT if short else None],
+            Text(job.status, style=_STYLES.get(job.status, "")),
+            _or_nothing(job.position),
+            plain(job.dataset or "-"),
+            _or_nothing(job.attempt),
+            _bar(job) if bars else Text(progress(job)),
+            duration(job.time_left.total_seconds()) if job.time_left is not None else "",
+            age(job.created),
+            plain(job.reason or ""),
+        )
+    return made
+
+
+def status_line(job: JobStatus) -> str:
+    """One line of plain text on where the job stands."""
+    parts = [str(job.id), visible(job.dataset or "-"), job.status]
+    if job.status == "pending" and job.position is not None:
+        parts.append(f"number {job.position} in the queue")
+    if job.status == "running":
+        parts.append(f"attempt {job.attempt}")
+        parts += [progress(job)] if job.progress else []
+        parts += [f"{duration(job.time_left.total_seconds())} left"] if job.time_left else []
+    if job.reason and job.status != "done":
+        parts.append(visible(job.reason))
+    return "  ".join(parts)
+
+
+def progress(job: JobStatus) -> str:
+    """How far the attempt is, or when the next one may start."""
+    done, total = (number(at(job.progress, key)) for key in ("done", "total"))
+    if done is not None and total:
+        share = f" {100 * done / total:.0f} %"
+        return f"{visible(at(job.progress, 'stage'))} {done:.0f}/{total:.0f}{share}"
+    if job.retry_at is not None and job.retry_at > datetime.now(UTC):
+        return f"again in {age(datetime.now(UTC), until=job.retry_at)}"
+    return ""
+
+
+def age(since: datetime, *, until: datetime | None = None) -> str:
+    """Time from `since` to `until`, or to now."""
+    return duration(((until or datetime.now(UTC)) - since).total_seconds())
+
+
+def _bar(job: JobStatus) -> Table | Text:
+    done, total = (number(at(job.progress, key)) for key in ("done", "total"))
+    if done is None or not total:
+        return Text(progress(job))
+    cell = Table.grid(padding=(0, 1))
+    cell.add_row(ProgressBar(total=total, completed=done, width=20), Text(progress(job)))
+    return cell
+
+
+def _or_nothing(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _plain_json(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

@@ -1,0 +1,203 @@
+"""``acoustic jobs``: evaluation jobs, asked for, looked at, watched, cancelled, tried again."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from sqlalchemy import Connection
+
+from schema import evaluation_jobs
+from worker.commands.connections import database, transaction
+from worker.commands.invocation import Invocation
+from worker.commands.job_details import show_details
+from worker.commands.job_status import as_json, status_table
+from worker.commands.parameters import job_options
+from worker.commands.text import plain
+from worker.commands.watching import follow
+
+JOB_FAILED = 4
+
+_STATUSES = click.Choice(["pending", "running", "done", "failed"])
+_SHORTEST_PREFIX = 4
+_FULL_ID = 32
+
+_json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
+
+
+@click.group(
+    epilog="JOB is a job's id or a unique beginning of it, of at least 4 characters.",
+    no_args_is_help=True,
+)
+def jobs() -> None:
+    """Enqueue, look at, watch, cancel and retry evaluation jobs."""
+
+
+@jobs.command()
+@click.argument("dataset", metavar="[DATASET_ID]", required=False, type=click.UUID)
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Make the dataset of a ground truth file of MBIDs first.",
+)
+@click.option("--options", help="Options of the job as a JSON object.")
+@click.option(
+    "-o", "pairs", multiple=True, metavar="KEY=VALUE", help="One option, such as -o c_values=-5,1."
+)
+@click.option("--author", default="acoustic", help="User whose dataset --file makes (acoustic).")
+@click.pass_obj
+def enqueue(
+    invocation: Invocation,
+    dataset: UUID | None,
+    *,
+    file: Path | None,
+    options: str | None,
+    pairs: tuple[str, ...],
+    author: str,
+) -> None:
+    """Ask for the evaluation of a dataset, and print the job's id.
+
+    The dataset is frozen as it is now. Options that are left out have AcousticBrainz's values.
+    """
+    if (dataset is None) == (file is None):
+        raise click.UsageError("Give either DATASET_ID or --file.")
+    chosen = _checked(job_options(options, pairs))
+    with transaction(invocation) as connection:
+        if file is not None:
+            dataset = _dataset_of(connection, file, author=author)
+        assert dataset is not None  # noqa: S101 - one of the two is given
+        job = evaluation_jobs.enqueue(connection, dataset, chosen)
+    invocation.out.print(plain(job))
+
+
+@jobs.command("list")
+@click.option("--status", type=_STATUSES, help="Only jobs of this status.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="At most so many (50).")
+@_json
+@click.pass_obj
+def list_(invocation: Invocation, *, status: str | None, limit: int, json: bool) -> None:
+    """List jobs: running ones, the queue in its order, then those that ended last."""
+    with database(invocation) as engine, engine.connect() as connection:
+        found = evaluation_jobs.list_jobs(connection, status=status, limit=limit)
+    if json:
+        for job in found:
+            invocation.out.print(as_json(job), soft_wrap=True)
+    elif found:
+        invocation.out.print(status_table(found, short=invocation.out.is_terminal))
+    else:
+        invocation.notes.print("No such job." if status else "No job yet.")
+
+
+@jobs.command()
+@click.argument("job")
+@click.option("--all", "everything", is_flag=True, help="Name every misclassified recording.")
+@click.option("--traceback", is_flag=True, help="Show where failed attempts went wrong.")
+@_json
+@click.pass_obj
+def show(
+    invocation: Invocation, job: str, *, everything: bool, traceback: bool, json: bool
+) -> None:
+    """Show options, attempts, and what the evaluation says."""
+    with database(invocation) as engine, engine.connect() as connection:
+        details = evaluation_jobs.show(connection, resolve(connection, job))
+    if json:
+        invocation.out.print(as_json(details), soft_wrap=True)
+    else:
+        show_details(invocation.out, details, everything=everything, traceback=traceback)
+
+
+@jobs.command()
+@click.argument("job", required=False)
+@_json
+@click.pass_obj
+def watch(invocation: Invocation, job: str | None, *, json: bool) -> int:
+    """Follow a job, or all that are pending or running, until they end.
+
+    Exit code 4 if the job that was named failed.
+    """
+    with database(invocation) as engine:
+        with engine.connect() as connection:
+            wanted = None if job is None else resolve(connection, job)
+        ended = follow(engine, invocation, job=wanted, json=json)
+    if not ended:
+        invocation.notes.print("No job is pending or running.")
+    return JOB_FAILED if job is not None and ended[0].status == "failed" else 0
+
+
+@jobs.command()
+@click.argument("job")
+@click.pass_obj
+def cancel(invocation: Invocation, job: str) -> None:
+    """End a pending or running job as failed; its worker stops within seconds."""
+    with transaction(invocation) as connection:
+        answer = evaluation_jobs.cancel(connection, resolve(connection, job))
+    invocation.out.print(plain(answer), soft_wrap=True)
+
+
+@jobs.command()
+@click.argument("job")
+@click.pass_obj
+def retry(invocation: Invocation, job: str) -> None:
+    """Set a job that nobody works on back to pending, with a fresh count of attempts."""
+    with transaction(invocation) as connection:
+        answer = evaluation_jobs.retry(connection, resolve(connection, job))
+    invocation.out.print(plain(answer), soft_wrap=True)
+
+
+def resolve(connection: Connection, reference: str) -> UUID:
+    """Find the job that an id, or the beginning of one, means.
+
+    Raises
+    ------
+    click.UsageError
+        None or several begin like this, or it cannot be the beginning of an id.
+    """
+    digits = reference.replace("-", "").lower()
+    if not set(digits) <= set("0123456789abcdef") or len(digits) > _FULL_ID:
+        raise click.UsageError(f"{reference!r} is no job id.")
+    if len(digits) == _FULL_ID:
+        return UUID(digits)
+    if len(digits) < _SHORTEST_PREFIX:
+        raise click.UsageError(
+            f"{reference!r} is too short: give at least {_SHORTEST_PREFIX} characters of the id."
+        )
+    found = evaluation_jobs.matching(connection, digits, limit=2)
+    if len(found) == 1:
+        return found[0]
+    which = "More than one job begins" if found else "No job begins"
+    raise click.UsageError(f"{which} with {reference!r}; see acoustic jobs list.")
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    # Imported here: only this command needs the trainer, whose options load numpy.
+    from trainer.options import JobOptions  # noqa: PLC0415
+
+    JobOptions.parse(options)
+    return options
+
+
+def _dataset_of(connection: Connection, file: Path, *, author: str) -> UUID:
+    from schema import datasets  # noqa: PLC0415
+    from trainer.ground_truth import GroundTruth  # noqa: PLC0415
+
+    ground_truth = GroundTruth.read(file)
+    return datasets.create(
+        connection,
+        name=ground_truth.name,
+        description=f"made of {file.name}",
+        classes={
+            name: [_mbid(recording) for recording in recordings]
+            for name, recordings in ground_truth.classes.items()
+        },
+        author=author,
+    )
+
+
+def _mbid(recording: str) -> UUID:
+    try:
+        return UUID(recording)
+    except ValueError:
+        raise click.UsageError(
+            f"{recording!r} is no MBID, and the database knows recordings by theirs; "
+            "acoustic train takes any ids."
+        ) from None
