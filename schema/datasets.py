@@ -3,22 +3,15 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 
+from schema import tables
 from schema.documents import storable
 
 __all__ = ["create"]
 
 TEXT_LENGTH = 100_000  # characters; the columns have no limit
-
-# The name is unique without regard to case as well, hence no target in ON CONFLICT.
-ADD_AUTHOR = text("""INSERT INTO "user" (musicbrainz_id) VALUES (:author) ON CONFLICT DO NOTHING""")
-FIND_AUTHOR = text("""SELECT id FROM "user" WHERE lower(musicbrainz_id) = lower(:author)""")
-
-ADD_DATASET = text("""
-    INSERT INTO dataset (id, name, description, author, public)
-    VALUES (:dataset, :name, :description, :author, true)
-""")
 
 # A recording that is named twice in a class is in it once.
 ADD_CLASS = text("""
@@ -46,12 +39,13 @@ def create(
     """
     dataset = uuid4()
     values = {
-        "dataset": dataset,
+        "id": dataset,
         "name": storable(name, most=TEXT_LENGTH),
         "description": storable(description, most=TEXT_LENGTH),
         "author": _author(connection, storable(author, most=TEXT_LENGTH)),
+        "public": True,
     }
-    connection.execute(ADD_DATASET, values)
+    connection.execute(tables.dataset.insert(), values)
     for label, mbids in classes.items():
         _add_class(connection, dataset, label, mbids)
     return dataset
@@ -67,6 +61,10 @@ def _add_class(connection: Connection, dataset: UUID, name: str, mbids: Iterable
 
 
 def _author(connection: Connection, name: str) -> int:
-    connection.execute(ADD_AUTHOR, {"author": name})
-    author: int = connection.execute(FIND_AUTHOR, {"author": name}).scalar_one()
+    users = tables.user
+    # No target: the name is unique as it is, and again without regard to case.
+    added = insert(users).values(musicbrainz_id=name).on_conflict_do_nothing()
+    connection.execute(added)
+    same = func.lower(users.c.musicbrainz_id) == func.lower(name)
+    author: int = connection.execute(select(users.c.id).where(same)).scalar_one()
     return author

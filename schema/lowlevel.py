@@ -6,9 +6,11 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Text, cast, func, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
+from schema import tables
 from schema.documents import json_text
 from schema.errors import InvalidDocument
 
@@ -58,13 +60,6 @@ INSERT = text("""
 
 # Nothing in the table is unique, so two writers could both find nothing and both insert.
 LOCK_VERSIONS = text("SELECT pg_advisory_xact_lock(hashtext('acoustic-workers version'))")
-FIND_VERSION = text("""
-    SELECT min(id) FROM version WHERE type = 'lowlevel' AND data_sha256 = :hash
-""")
-ADD_VERSION = text("""
-    INSERT INTO version (data, data_sha256, type)
-    VALUES (CAST(:document AS jsonb), :hash, 'lowlevel') RETURNING id
-""")
 
 
 def read_many(connection: Connection, mbids: Iterable[UUID]) -> Iterator[tuple[UUID, str]]:
@@ -133,12 +128,22 @@ def _version_id(connection: Connection, version: Mapping[str, Any], known: dict[
     key = _hash(document)
     if key not in known:
         connection.execute(LOCK_VERSIONS)
-        found = connection.execute(FIND_VERSION, {"hash": key}).scalar()
-        if found is None:
-            row = {"document": document, "hash": key}
-            found = connection.execute(ADD_VERSION, row).scalar_one()
-        known[key] = found
+        known[key] = _find_version(connection, key) or _add_version(connection, key, document)
     return known[key]
+
+
+def _find_version(connection: Connection, key: str) -> int | None:
+    versions = tables.version
+    same = (versions.c.type == "lowlevel") & (versions.c.data_sha256 == key)
+    found: int | None = connection.execute(select(func.min(versions.c.id)).where(same)).scalar()
+    return found
+
+
+def _add_version(connection: Connection, key: str, document: str) -> int:
+    row = {"data": cast(literal(document, Text), JSONB), "data_sha256": key, "type": "lowlevel"}
+    added = tables.version.insert().values(row).returning(tables.version.c.id)
+    identifier: int = connection.execute(added).scalar_one()
+    return identifier
 
 
 def _hash(document: str) -> str:

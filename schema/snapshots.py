@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from schema import tables
 from schema.errors import InvalidDocument, NotFound
 
 __all__ = ["Snapshot", "read"]
-
-READ = text("SELECT id, dataset_id, data FROM dataset_snapshot WHERE id = :snapshot")
 
 SHOWN = 60  # characters of a wrong value in a message
 
@@ -39,7 +38,9 @@ def read(connection: Connection, snapshot_id: UUID) -> Snapshot:
     InvalidDocument
         Its JSON is not `{"name", "description", "classes": [{"name", "recordings": [MBID]}]}`.
     """
-    row = connection.execute(READ, {"snapshot": snapshot_id}).one_or_none()
+    snapshots = tables.dataset_snapshot
+    query = snapshots.select().where(snapshots.c.id == snapshot_id)
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no dataset snapshot {snapshot_id}.")
     try:

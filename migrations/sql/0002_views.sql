@@ -17,10 +17,7 @@ END $$;
 
 CREATE VIEW worker.evaluation_jobs AS
 SELECT j.id, coalesce(d.name, s.data ->> 'name') AS dataset, j.status::text AS status,
-       CASE WHEN j.status = 'pending' AND j.eval_location = 'local'
-            THEN row_number() OVER (PARTITION BY j.status, j.eval_location
-                                        ORDER BY j.created, j.id) END AS position,
-       a.attempt, CASE WHEN a.ended IS NULL THEN a.worker END AS worker,
+       queue.position, a.attempt, CASE WHEN a.ended IS NULL THEN a.worker END AS worker,
        CASE WHEN a.ended IS NULL THEN a.progress END AS progress,
        CASE WHEN a.ended IS NULL THEN worker.time_left(a.progress) END AS time_left,
        CASE WHEN j.status = 'pending' THEN a.retry_at END AS retry_at,
@@ -29,6 +26,9 @@ SELECT j.id, coalesce(d.name, s.data ->> 'name') AS dataset, j.status::text AS s
   FROM public.dataset_eval_jobs j
   LEFT JOIN public.dataset_snapshot s ON s.id = j.snapshot_id
   LEFT JOIN public.dataset d ON d.id = s.dataset_id
+  LEFT JOIN (SELECT id, row_number() OVER (ORDER BY created, id) AS position
+               FROM public.dataset_eval_jobs
+              WHERE status = 'pending' AND eval_location = 'local') queue ON queue.id = j.id
   LEFT JOIN LATERAL (SELECT * FROM worker.evaluation_attempts a
                       WHERE a.job_id = j.id ORDER BY a.attempt DESC LIMIT 1) a ON true
   LEFT JOIN LATERAL (SELECT l.error FROM worker.evaluation_attempts l

@@ -1,12 +1,14 @@
 """What people do with evaluation jobs: ask for one, look at it, cancel it, try it again."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, Select, select, text
 from sqlalchemy.exc import DBAPIError
 
+from schema import tables
 from schema.documents import json_text
 from schema.errors import NotFound, SchemaError
 from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcome
@@ -26,23 +28,6 @@ LIST = text("""
 """)
 
 STATUS = text("SELECT * FROM worker.evaluation_jobs WHERE id = :job")
-
-DETAILS = text("""
-    SELECT j.snapshot_id, j.options, j.result,
-           training.data AS training_set, testing.data AS testing_set
-      FROM dataset_eval_jobs j
-      LEFT JOIN dataset_eval_sets training ON training.id = j.training_snapshot
-      LEFT JOIN dataset_eval_sets testing ON testing.id = j.testing_snapshot
-     WHERE j.id = :job
-""")
-
-ATTEMPTS = text("""
-    SELECT attempt, worker, host, started, lease_until, ended, outcome, counted, retry_at, error,
-           traceback, exit_code, signal, peak_memory, cpu_seconds, progress
-      FROM worker.evaluation_attempts
-     WHERE job_id = :job
-  ORDER BY attempt
-""")
 
 # SQLSTATEs that the functions of the database raise, with a sentence for a person.
 NO_DATA_FOUND = "P0002"
@@ -112,15 +97,38 @@ def show(connection: Connection, job_id: UUID) -> JobDetails:
         There is no such job.
     """
     status = connection.execute(STATUS, {"job": job_id}).one_or_none()
-    details = connection.execute(DETAILS, {"job": job_id}).one_or_none()
+    details = connection.execute(_details(job_id)).one_or_none()
     if status is None or details is None:
         raise NotFound(f"There is no evaluation job {job_id}.")
-    attempts = connection.execute(ATTEMPTS, {"job": job_id})
+    attempts = connection.execute(_attempts(job_id))
     return JobDetails(
         status=JobStatus(**status._asdict()),
         attempts=tuple(_attempt(row) for row in attempts),
         **details._asdict(),
     )
+
+
+def _details(job_id: UUID) -> Select[Any]:
+    jobs, training = tables.dataset_eval_jobs, tables.dataset_eval_sets.alias()
+    testing = tables.dataset_eval_sets.alias()
+    return (
+        select(
+            jobs.c.snapshot_id,
+            jobs.c.options,
+            jobs.c.result,
+            training.c.data.label("training_set"),
+            testing.c.data.label("testing_set"),
+        )
+        .outerjoin_from(jobs, training, training.c.id == jobs.c.training_snapshot)
+        .outerjoin(testing, testing.c.id == jobs.c.testing_snapshot)
+        .where(jobs.c.id == job_id)
+    )
+
+
+def _attempts(job_id: UUID) -> Select[Any]:
+    attempts = tables.evaluation_attempts
+    columns = (attempts.c[field.name] for field in fields(Attempt))
+    return select(*columns).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)
 
 
 def _attempt(row: Row[Any]) -> Attempt:
