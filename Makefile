@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer and make, nothing else. All that is installed goes into .venv.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+    $(shell command -v $(name) >/dev/null 2>&1 && \
+            $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+            echo $(name))))
+
+# A virtual environment holds absolute paths: in a checkout that was moved it is made anew.
+PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
+ENVIRONMENT := .venv/made-$(PLACE)
+INSTALLED := .venv/installed-$(PLACE)
+BIN := .venv/bin
+
+# What a caller's shell may hold and would send packages elsewhere.
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint format lock clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED) ## Make .venv with everything in the pinned versions
+
+demo: $(INSTALLED) ## Run one evaluation job from INSERT to model, on an embedded Postgres
+	@$(BIN)/acoustic demo $(ARGS)
+
+test: lint ## Run all checks and tests, on an embedded Postgres
+	$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(INSTALLED) ## Check style and types only
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code, mend what can be mended by machine
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: ## Write requirements.txt anew: the newest versions that pyproject.toml allows
+	.ci/lock "$(PYTHON)"
+
+clean: ## Remove .venv and all caches (models and data in var/ stay)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): $(ENVIRONMENT) requirements.txt pyproject.toml
+	@echo "Installing into .venv; the first time this takes a minute or two."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --no-build-isolation --editable . --constraint requirements.txt --requirement requirements.txt
+	@touch $@
+
+$(ENVIRONMENT):
+	@test -n "$(PYTHON)" || { \
+	    echo "No Python 3.11 or newer found: install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is not Python 3.11 or newer: name another, make PYTHON=/path/to/python3" >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; \
+	    exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
