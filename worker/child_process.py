@@ -1,0 +1,163 @@
+"""One child process in a session of its own, watched without ever blocking.
+
+The child leads a process group; whatever it starts goes with it, on every way out. It is handed
+its input as standard input (a file without a name: any size, nothing in a process list or on disk),
+prints into a file (a grandchild that keeps a pipe open would keep a reader waiting), and reports
+progress through a pipe, one JSON object a line.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+# A folder from which `python -m` finds the packages of this installation before any other.
+_ROOT = Path(__file__).resolve().parents[1]
+# Linux counts peak memory in kibibytes, macOS in bytes.
+_MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
+_TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a child ended.
+
+    Attributes
+    ----------
+    code, signal
+        Exit code, or the number of the signal that killed it; the other is `None`.
+    peak_memory
+        Most memory that it, or a process it waited for, ever held. Bytes.
+    cpu_seconds
+        Processor time of it and the processes that it waited for.
+    """
+
+    code: int | None
+    signal: int | None
+    peak_memory: int
+    cpu_seconds: float
+
+    @classmethod
+    def of(cls, status: int, usage: resource.struct_rusage) -> Self:
+        """Read what ``wait4`` gives."""
+        killed = os.WIFSIGNALED(status)
+        return cls(
+            code=None if killed else os.waitstatus_to_exitcode(status),
+            signal=os.WTERMSIG(status) if killed else None,
+            peak_memory=usage.ru_maxrss * _MEMORY_UNIT,
+            cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
+        )
+
+    def sentence(self) -> str:
+        """Say it for a person who reads the job's status."""
+        peak = f"peak memory {self.peak_memory / 2**20:,.0f} MiB"
+        if self.signal is None:
+            return f"training process ended with exit code {self.code} and no result; {peak}"
+        name = _signal_name(self.signal)
+        guess = " (out of memory?)" if self.signal == signal.SIGKILL else ""
+        return f"training process was killed by {name}{guess}; {peak}"
+
+
+class ChildProcess:
+    """A running child.
+
+    Parameters
+    ----------
+    command
+        Arguments after the interpreter, for example ``["-m", "worker.training_child"]``.
+    assignment
+        What the child is to do, as JSON values; the child finds ``progress`` (a file descriptor to
+        write to), ``lifeline`` (one to read, which ends when this process ends) and ``parent`` (the
+        id of this process) added to it.
+    output
+        File for what it prints.
+    """
+
+    def __init__(self, command: Sequence[str], assignment: dict[str, Any], *, output: Path) -> None:
+        self.progress, progress_end = os.pipe()
+        lifeline_end, self._lifeline = os.pipe()
+        self._unread = b""
+        self._output = output
+        os.set_blocking(self.progress, False)
+        self.progress_open = True  # at its end it would be ready to read for ever
+        given = {"progress": progress_end, "lifeline": lifeline_end, "parent": os.getpid()}
+        try:
+            with tempfile.TemporaryFile() as file, output.open("wb") as printed:
+                file.write(json.dumps(assignment | given).encode())
+                file.seek(0)
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [sys.executable, *command],
+                    stdin=file,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(progress_end, lifeline_end),
+                    start_new_session=True,
+                    cwd=_ROOT,
+                )
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            os.close(progress_end)
+            os.close(lifeline_end)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, which is also the id of its group."""
+        return self._process.pid
+
+    def read_progress(self) -> Any | None:
+        """Give the latest progress that has come, `None` when none has."""
+        with contextlib.suppress(BlockingIOError):
+            while self.progress_open:
+                block = os.read(self.progress, 65536)
+                self._unread += block
+                self.progress_open = bool(block)
+        *lines, self._unread = self._unread.split(b"\n")
+        return json.loads(lines[-1]) if lines else None
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the child and everything that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def reap(self) -> Exit | None:
+        """Give how the child ended, `None` while it runs; nothing of its group outlives this."""
+        # Until it is waited for, a dead child keeps its id, so the group that is killed is its.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        if os.waitid(os.P_PID, self.pid, options) is None:
+            return None
+        self.signal_group(signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)  # or Popen warns of a leak
+        self._close()
+        return Exit.of(status, usage)
+
+    def wait_for_end(self) -> None:
+        """Block until the child has ended; it is still to be reaped."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def output_tail(self) -> str:
+        """Give the end of what it printed."""
+        with self._output.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").strip()
+
+    def _close(self) -> None:
+        os.close(self.progress)
+        os.close(self._lifeline)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number only
+        return f"signal {number}"

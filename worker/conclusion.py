@@ -1,0 +1,118 @@
+"""How an attempt ended, as a value that can be written to the database."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sqlalchemy import Connection
+
+from schema import evaluation_jobs
+from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
+from worker.attempt_folder import AttemptFolder
+from worker.child_process import ChildProcess, Exit
+
+_UNKNOWN = Usage(exit_code=None, signal=None, peak_memory=None, cpu_seconds=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """How an attempt ended.
+
+    Attributes
+    ----------
+    outcome
+        ``DONE`` comes with `result` and both sets, everything else with a `message`.
+    message, traceback
+        One sentence for the job's owner; what an operator wants to see beside it.
+    terminal
+        Trying again would end the same way, for the input has to change.
+    usage
+        What the training process used.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    traceback: str | None = None
+    terminal: bool = False
+    result: Mapping[str, Any] = field(default_factory=dict)
+    training_set: Mapping[str, str] = field(default_factory=dict)
+    testing_set: Mapping[str, str] = field(default_factory=dict)
+    usage: Usage = _UNKNOWN
+
+    @classmethod
+    def of(cls, child: ChildProcess, end: Exit, folder: AttemptFolder, *, stopped: bool) -> Self:
+        """Conclude from what a training process left.
+
+        Parameters
+        ----------
+        child, end
+            The process and how it ended.
+        folder
+            Where it put its outcome.
+        stopped
+            Whether it was we who ended it. An outcome that was complete by then counts all the
+            same.
+        """
+        usage = Usage(
+            exit_code=end.code,
+            signal=end.signal,
+            peak_memory=end.peak_memory,
+            cpu_seconds=end.cpu_seconds,
+        )
+        try:
+            handed_over = json.loads(folder.outcome.read_bytes())
+        except FileNotFoundError:
+            handed_over = None
+        if handed_over is not None:
+            return cls(**_reading(handed_over), usage=usage)
+        if stopped:
+            return cls(outcome=Outcome.INTERRUPTED, message="worker was stopped", usage=usage)
+        tail = child.output_tail() or None
+        return cls(outcome=Outcome.CRASHED, message=end.sentence(), traceback=tail, usage=usage)
+
+    def write(self, connection: Connection, job: EvaluationJob, *, max_attempts: int) -> str | None:
+        """Write it, if the job is still ours.
+
+        Returns
+        -------
+        str or None
+            The job's status from now on; `None` when it is not ours any more and nothing was
+            written.
+        """
+        if self.outcome is not Outcome.DONE:
+            return evaluation_jobs.end(
+                connection,
+                job,
+                outcome=self.outcome,
+                message=self.message,
+                traceback=self.traceback,
+                terminal=self.terminal,
+                counted=self.outcome is not Outcome.INTERRUPTED,
+                max_attempts=max_attempts,
+                usage=self.usage,
+            )
+        accepted = evaluation_jobs.finish(
+            connection,
+            job,
+            result=self.result,
+            training_set=self.training_set,
+            testing_set=self.testing_set,
+            usage=self.usage,
+        )
+        # The reply to an earlier COMMIT may have been lost: then the result is in already.
+        if accepted or evaluation_jobs.attempt_outcome(connection, job) is Outcome.DONE:
+            return "done"
+        return None
+
+
+def _reading(handed_over: dict[str, Any]) -> dict[str, Any]:
+    """Translate what the training process says into what the database says."""
+    kind = handed_over.pop("kind")
+    if kind == "done":
+        return {"outcome": Outcome.DONE, **handed_over}
+    if kind == "no database":
+        said = handed_over["message"].strip().partition("\n")[0]
+        message = f"the training process could not reach the database: {said}"
+        return {"outcome": Outcome.INTERRUPTED, "message": message}
+    return {"outcome": Outcome.ERROR, "terminal": kind == "rejected", **handed_over}

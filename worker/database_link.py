@@ -1,0 +1,135 @@
+"""The database as a daemon sees it: sometimes away, which is nobody's failure."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from schema.database import connect
+from worker.supervisor import Backoff
+
+Result = TypeVar("Result")
+
+_MOST_SECONDS = 10.0
+
+
+class Outage(Exception):  # noqa: N818 - what it is, not whose error
+    """The database cannot be used now; `DatabaseLink.away` says when to try again."""
+
+
+class DatabaseLink:
+    """Runs transactions, one after the other, and remembers when the database was away.
+
+    Parameters
+    ----------
+    url
+        The database.
+    channel
+        What to listen to.
+    """
+
+    def __init__(self, url: str, *, channel: str) -> None:
+        self._engine = connect(url, application_name="acoustic evaluator")
+        self._channel = channel
+        self._listening: Connection | None = None
+        self._backoff = Backoff(first=0.2, most=_MOST_SECONDS)
+        self._back_at = 0.0
+        self._log = structlog.get_logger("worker.database")
+
+    @property
+    def away(self) -> float:
+        """Seconds until the next try; 0 when the database is not known to be away."""
+        return max(0.0, self._back_at - time.monotonic())
+
+    def run(self, transaction: Callable[[Connection], Result]) -> Result:
+        """Run a transaction.
+
+        Raises
+        ------
+        Outage
+            The database is away, or went away meanwhile; in that case nobody knows whether the
+            transaction was committed.
+        """
+        try:
+            with self._engine.begin() as connection:
+                result = transaction(connection)
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            self.back_off(error)
+            raise Outage(str(error.orig)) from error
+        if self._backoff.failures:
+            self._log.info("the database is back")
+            self._backoff.reset()
+        return result
+
+    def back_off(self, error: BaseException) -> None:
+        """Leave the database alone for a while, longer with every failure in a row."""
+        seconds = self._backoff.next()
+        self._back_at = time.monotonic() + seconds
+        self._log.warning(
+            "the database cannot be used",
+            reason=_first_line(error),
+            retry_seconds=round(seconds, 1),
+        )
+
+    def listen(self) -> None:
+        """Listen to the channel, if that is not being done already; what comes is only a hint."""
+        if self._listening is not None:
+            return
+        try:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(f"LISTEN {self._channel}")
+        except DBAPIError as error:
+            self.back_off(error)
+            raise Outage(str(error.orig)) from error
+        self._listening = connection
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What to wait for notifications on."""
+        return [] if self._listening is None else [_driver(self._listening).fileno()]
+
+    def notified(self) -> bool:
+        """Read what has come on the channel; a lost connection is one thing to look into, too."""
+        if self._listening is None:
+            return False
+        driver = _driver(self._listening)
+        try:
+            driver.poll()
+        except Exception:  # noqa: BLE001 - whatever the driver raises, the connection is gone
+            self._stop_listening()
+            return True
+        came = bool(driver.notifies)
+        driver.notifies.clear()
+        return came
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._stop_listening()
+        self._engine.dispose()
+
+    def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.invalidate()
+            self._listening.close()
+            self._listening = None
+
+
+def is_outage(error: SQLAlchemyError) -> bool:
+    """Tell an error that passes by itself from one that the same statement will meet again."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,40 @@
+"""Where model bundles lie: one file for each attempt, at a path made of nothing but its UUID."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """A folder of bundles, ``<folder>/<j>/<jo>/<job id>-<attempt>.model``.
+
+    A file name carries the attempt, so that a worker which was given up as dead and comes back late
+    can never replace the file that the database points to.
+    """
+
+    folder: Path
+
+    def path(self, job: UUID, attempt: int) -> Path:
+        """Give the path of an attempt's bundle, in a folder that this call makes."""
+        folder = self._folder(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{job}-{attempt}.model"
+
+    def attempts(self, job: UUID) -> list[int]:
+        """List the attempts of a job that left a bundle, or a part of one, in ascending order."""
+        found = set()
+        for path in self._folder(job).glob(f"*{job}-*.model*"):
+            number = path.name.partition(f"{job}-")[2].partition(".")[0]
+            if number.isdecimal():
+                found.add(int(number))
+        return sorted(found)
+
+    def remove(self, job: UUID, attempt: int) -> None:
+        """Remove an attempt's bundle, and what a killed process left of writing it."""
+        for path in self._folder(job).glob(f"*{job}-{attempt}.model*"):
+            path.unlink(missing_ok=True)
+
+    def _folder(self, job: UUID) -> Path:
+        name = str(job)
+        return self.folder / name[:1] / name[:2]

@@ -1,0 +1,228 @@
+"""Everything that an operator can set, read once and handed down as one value.
+
+This is the one module that knows the names of environment variables.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy.engine import make_url
+
+from migrations import psycopg2_url
+
+PREFIX = "ACOUSTIC_"
+
+# A lease is renewed this many times in its own length. Three is the least that survives one slow
+# round trip and one lost one.
+RENEWALS_PER_LEASE = 4
+
+
+class SettingsError(Exception):
+    """Settings that are missing or bad.
+
+    Parameters
+    ----------
+    problems
+        One sentence for each setting that has to change, all of them at once.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class DatabaseURL(str):
+    """A database address that never shows its password when a value holding it is printed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        url = make_url(str(self))
+        if "password" in url.query:
+            url = url.update_query_dict({"password": "***"})
+        return repr(url.render_as_string(hide_password=True))
+
+
+def _database_url(text: str) -> DatabaseURL:
+    # The value may hold a password, so no message repeats it.
+    try:
+        psycopg2_url(text)
+    except ValueError:
+        raise ValueError("a Postgres address, postgresql://user@host/database") from None
+    return DatabaseURL(text)
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text.lower()
+
+    return parse
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return number
+
+    return parse
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:  # NaN is not within any bounds
+            raise ValueError(f"a number of seconds from {least:g} to {most:g}")
+        return number
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("one of 1, true, yes, on, 0, false, no, off")
+
+
+def _setting(
+    parse: Callable[[str], Any], default: str | None, *, name: str | None = None
+) -> dict[str, Any]:
+    """Describe a setting; without a default it is required, and "" leaves it off."""
+    return {"parse": parse, "default": default, "name": name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a worker is told from outside, validated.
+
+    Attributes
+    ----------
+    database_url
+        Where the database is; the only setting without a default.
+    model_dir, project_dir
+        Folders, absolute: model bundles, and one project folder for each job.
+    engine, jobs
+        Grid engine (``auto``, ``sklearn``, ``native``) and processes or threads of one search
+        (`None`: as many as there are processors).
+    lease_seconds, poll_seconds, drain_seconds
+        How long a job is held without news of its worker, the time between two looks for a job, and
+        the time a running job is given to end by itself when the worker is told to stop. Seconds.
+    max_attempts
+        Counted attempts after which a job has failed.
+    batch_size
+        Recordings that the high-level worker takes at once.
+    metrics_port
+        TCP port of the metrics, `None` for none.
+    log_format, log_level
+        ``console`` or ``json``; ``DEBUG`` to ``ERROR``, in lower case.
+    keep_lowlevel
+        Whether the low-level files of a project folder stay when its job has ended.
+    unknown
+        Names that look like settings of ours and are none; worth a warning.
+    """
+
+    database_url: DatabaseURL = field(metadata=_setting(_database_url, None, name="DATABASE_URL"))
+    model_dir: Path = field(metadata=_setting(_folder, "models"))
+    project_dir: Path = field(metadata=_setting(_folder, "projects"))
+    engine: str = field(metadata=_setting(_one_of("auto", "sklearn", "native"), "auto"))
+    jobs: int | None = field(metadata=_setting(_whole(1, 1024), ""))
+    lease_seconds: float = field(metadata=_setting(_seconds(1, 86_400), "60"))
+    poll_seconds: float = field(metadata=_setting(_seconds(0.05, 3_600), "5"))
+    drain_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))
+    max_attempts: int = field(metadata=_setting(_whole(1, 100), "3"))
+    batch_size: int = field(metadata=_setting(_whole(1, 10_000), "100"))
+    metrics_port: int | None = field(metadata=_setting(_whole(1, 65_535), ""))
+    log_format: str = field(metadata=_setting(_one_of("console", "json"), "console"))
+    log_level: str = field(metadata=_setting(_one_of("debug", "info", "warning", "error"), "info"))
+    keep_lowlevel: bool = field(metadata=_setting(_switch, "0"))
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read and check the settings.
+
+        Parameters
+        ----------
+        environment
+            Names and values, as ``os.environ`` has them. An empty value counts as not set.
+
+        Raises
+        ------
+        SettingsError
+            With a sentence for each setting that is missing, out of range or misspelt.
+        """
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, parse in _known().items():
+            value, problem = _read(name, parse, environment)
+            values[_field(name)] = value
+            problems += problem
+        misspelt, unknown = _unknown_names(environment)
+        if problems or misspelt:
+            raise SettingsError(problems + misspelt)
+        return cls(**values, unknown=unknown)
+
+    @property
+    def renewal_seconds(self) -> float:
+        """The time between two renewals of a lease."""
+        return self.lease_seconds / RENEWALS_PER_LEASE
+
+
+def _known() -> dict[str, Any]:
+    return {
+        setting.metadata["name"] or PREFIX + setting.name.upper(): setting.metadata
+        for setting in fields(Settings)
+        if setting.metadata
+    }
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()
+
+
+def _read(name: str, setting: Any, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
+    text = environment.get(name, "").strip() or setting["default"]
+    if text is None:
+        return None, [f"{name} is not set; it takes a Postgres address."]
+    if text == "":
+        return None, []
+    try:
+        return setting["parse"](text), []
+    except ValueError as error:
+        shown = "" if name == "DATABASE_URL" else f" is {text!r} and"
+        return None, [f"{name}{shown} has to be {error}."]
+
+
+def _unknown_names(environment: Mapping[str, str]) -> tuple[list[str], tuple[str, ...]]:
+    # Names are compared without the prefix that all share, or any two would look alike.
+    known = {name.removeprefix(PREFIX): name for name in _known()}
+    misspelt, unknown = [], []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known.values():
+            continue
+        near = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.7)
+        if near:
+            misspelt.append(f"{name} is not a setting; did you mean {known[near[0]]}?")
+        else:
+            # Not refused: container platforms make up names such as ACOUSTIC_PORT_80_TCP.
+            unknown.append(name)
+    return misspelt, tuple(unknown)

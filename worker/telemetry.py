@@ -1,0 +1,68 @@
+"""Log lines: one a line, for people or for machines, each saying which job, attempt and worker."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+Event = MutableMapping[str, Any]
+
+
+def configure(log_format: str, log_level: str) -> None:
+    """Send every log line of this process to standard error.
+
+    Parameters
+    ----------
+    log_format
+        ``console`` for people, ``json`` for machines.
+    log_level
+        The least level shown, ``debug`` to ``error``.
+    """
+    before: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    _handle(_formatter(log_format, before), log_level)
+
+
+def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
+    after: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if log_format == "json":
+        after += [
+            _every_key,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(default=str),
+        ]
+    else:
+        after.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
+
+
+def _handle(formatter: logging.Formatter, log_level: str) -> None:
+    # Libraries log through the standard library: their lines take the same way as ours.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(log_level.upper())
+
+
+def _every_key(_logger: Any, _method: str, event: Event) -> Event:
+    # A machine that groups lines by job wants the key on every line, idle ones included.
+    for name in ("worker", "job", "attempt"):
+        event.setdefault(name, None)
+    return event

@@ -1,0 +1,84 @@
+"""The training process: one job from its rows to a bundle, then a file that says how it went.
+
+``python -m worker.training_child`` reads its assignment, a JSON object, from standard input. It
+never writes to the database: whether its result counts is the parent's to find out. Nothing heavy
+is imported before it is tied to its parent's life.
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from worker.lifeline import die_with_parent, guard_group
+
+# Progress is for people; a tiny problem takes less than a millisecond.
+_PROGRESS_SECONDS = 0.1
+
+
+def main() -> None:
+    """Do the assignment on standard input; the outcome file is there when it is complete."""
+    assignment = json.load(sys.stdin)
+    die_with_parent(assignment["parent"])
+    guard_group(assignment["lifeline"])
+    outcome = _outcome(assignment)
+    path = Path(assignment["outcome"])
+    aside = path.with_suffix(".part")
+    aside.write_bytes(_json(outcome))
+    aside.replace(path)
+
+
+def _outcome(assignment: dict[str, Any]) -> dict[str, Any]:
+    """Do the job and say how it went; what a person has to mend is one sentence."""
+    from sqlalchemy.exc import InterfaceError, OperationalError  # noqa: PLC0415
+
+    from schema.errors import InvalidDocument, NotFound  # noqa: PLC0415 - the parent's life first
+    from trainer.errors import TrainerError  # noqa: PLC0415
+    from worker.training_job import evaluate  # noqa: PLC0415
+
+    try:
+        return {"kind": "done", **evaluate(assignment, _reporter(assignment["progress"]))}
+    except (TrainerError, NotFound, InvalidDocument) as error:
+        return {"kind": "rejected", "message": str(error)}
+    except (OperationalError, InterfaceError) as error:
+        return {"kind": "no database", "message": str(error.orig), "traceback": _traceback()}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job's history has to tell it
+        message = "".join(traceback.format_exception_only(error)).strip()
+        return {"kind": "error", "message": message, "traceback": _traceback()}
+
+
+def _reporter(descriptor: int) -> Callable[[Any], None]:
+    """Give a callback that writes progress for the parent, not more often than it is of use."""
+    os.set_inheritable(descriptor, False)  # noqa: FBT003
+    stage, started, written = "", "", 0.0
+
+    def report(progress: Any) -> None:
+        nonlocal stage, started, written
+        now = time.monotonic()
+        if progress.stage != stage:
+            stage, written = progress.stage, 0.0
+            started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if now - written >= _PROGRESS_SECONDS or progress.done >= progress.total:
+            written = now
+            line = {"stage": stage, "done": progress.done, "total": progress.total}
+            os.write(descriptor, _json({**line, "started": started}) + b"\n")
+
+    return report
+
+
+def _traceback() -> str:
+    return traceback.format_exc()
+
+
+def _json(value: Any) -> bytes:
+    import orjson  # noqa: PLC0415 - the parent's life first
+
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+if __name__ == "__main__":
+    main()

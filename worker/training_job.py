@@ -1,0 +1,118 @@
+"""What a job is, in the order in which it happens: rows, dataset, evaluation, bundle, result."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from schema.database import connect
+from trainer.dataset import prepare
+from trainer.options import JobOptions
+from trainer.training import Progress, train
+from worker.attempt_folder import AttemptFolder
+from worker.materialise import Material, materialise
+from worker.model_store import ModelStore
+from worker.project_folder import ProjectFolder
+
+# A server that restarts is back within this time; one that stays away is no fault of the job's,
+# which is then given back.
+PATIENCE_SECONDS = 60.0
+
+
+def evaluate(assignment: dict[str, Any], on_progress: Callable[[Progress], None]) -> dict[str, Any]:
+    """Evaluate the job of an assignment.
+
+    Returns
+    -------
+    dict
+        ``result`` (the JSON for the job's row), ``training_set`` and ``testing_set``.
+
+    Raises
+    ------
+    trainer.errors.TrainerError, schema.errors.NotFound, schema.errors.InvalidDocument
+        The input has to change.
+    """
+    job, attempt = UUID(assignment["job"]), assignment["attempt"]
+    options = JobOptions.parse(assignment["options"])
+    folder = ProjectFolder(AttemptFolder(Path(assignment["project_dir"]), job, attempt))
+    material = _material(assignment, folder)
+    dataset = prepare(material.ground_truth, material.documents, options)
+    folder.write_project(dataset, options)
+    evaluation = train(
+        dataset,
+        options.project,
+        options.seed,
+        engine=assignment["engine"],
+        jobs=assignment["jobs"],
+        progress=on_progress,
+        provenance=_provenance(assignment, material),
+    )
+    bundle = ModelStore(Path(assignment["model_dir"])).path(job, attempt)
+    digest = evaluation.model.save(bundle)
+    report = evaluation.report()
+    folder.write_results(dataset, report)
+    return {
+        "result": _result(report, folder.path, bundle, digest),
+        "training_set": dataset.training,
+        "testing_set": dataset.testing,
+    }
+
+
+def _material(assignment: dict[str, Any], folder: ProjectFolder) -> Material:
+    """Read the job's rows; a server that restarts meanwhile costs a second look, not the job."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.1
+    while True:
+        folder.prepare()
+        try:
+            with _reading(assignment["database_url"]) as connection:
+                material = materialise(
+                    connection,
+                    UUID(assignment["snapshot"]),
+                    on_document=folder.write_document,
+                )
+        except (OperationalError, InterfaceError):
+            if time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads the load
+            pause = min(2 * pause, 5)
+        else:
+            folder.publish_documents()
+            return material
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[Connection]:
+    """Give a connection that cannot write, and no other job's connections."""
+    engine = connect(url, application_name="acoustic training")
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(postgresql_readonly=True)
+    finally:
+        engine.dispose()
+
+
+def _provenance(assignment: dict[str, Any], material: Material) -> dict[str, Any]:
+    return {
+        "job": assignment["job"],
+        "attempt": assignment["attempt"],
+        "snapshot": assignment["snapshot"],
+        "dataset": material.snapshot.name,
+        "options": assignment["options"],
+    }
+
+
+def _result(report: dict[str, Any], folder: Path, bundle: Path, digest: str) -> dict[str, Any]:
+    """Give what AcousticBrainz wrote as a job's result, and what we know beyond that."""
+    return {
+        **report,
+        "project_path": str(folder),
+        "history_path": str(bundle),
+        "model": {"path": str(bundle), "sha256": digest},
+    }
