@@ -1,17 +1,15 @@
 """Documents that tests make themselves, and Gaia's recorded ones where they are at hand."""
 
-import gzip
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
+from tests.trainer.gaia_vectors import GaiaVectors, read_lines
 from trainer.dataset import Dataset, prepare
-from trainer.descriptors import LowLevel, flatten
+from trainer.descriptors import flatten
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
 
@@ -75,22 +73,6 @@ def make_dataset(make_document: MakeDocument) -> Callable[..., Dataset]:
     return make
 
 
-@dataclass(frozen=True)
-class GaiaVectors:
-    """What Gaia 2.4.6 was given and what it made of it."""
-
-    folder: Path
-    dataset: Dataset
-    held_out: Mapping[str, LowLevel]
-
-    def read(self, name: str) -> Any:
-        """Read one of the recorded files."""
-        path = self.folder / name
-        return orjson.loads(
-            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        )
-
-
 @pytest.fixture(scope="session")
 def gaia(shared_data: Path) -> GaiaVectors:
     """Gaia's recorded runs, and our dataset of the same documents."""
@@ -108,8 +90,3 @@ def gaia(shared_data: Path) -> GaiaVectors:
         ),
         {row["id"]: flatten(row["document"]) for row in read_lines(folder / "heldout.jsonl.gz")},
     )
-
-
-def read_lines(path: Path) -> list[Any]:
-    with gzip.open(path) as lines:
-        return [orjson.loads(line) for line in lines]

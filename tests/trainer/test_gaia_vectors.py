@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.trainer.gaia_vectors import GaiaVectors
+from trainer.descriptors import Float32
 from trainer.grid.engine import choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import Combination, Project
@@ -34,6 +36,10 @@ COMBINATIONS = (
     "normalized_poly_C5_g-7_unbal",
     "normalized_rbf_C1_g-5_unbal",
 )
+Recorded = tuple["Chains", Any, Any]
+Results = dict[Combination, CombinationResult]
+FinalModel = tuple[Model, Any, Any]
+
 EVERYTHING = Project(preprocessings=NAMES, balance_classes=(False, True))
 
 
@@ -42,14 +48,14 @@ class Chains:
     """One chain fitted on the training items, and all it makes."""
 
     preprocessing: Preprocessing
-    X: np.ndarray
-    H: np.ndarray
-    X_svm: np.ndarray
-    H_svm: np.ndarray
+    X: Float32
+    H: Float32
+    X_svm: Float32
+    H_svm: Float32
 
 
 @pytest.fixture(scope="module", params=CHAINS)
-def recorded(request, gaia):
+def recorded(request: pytest.FixtureRequest, gaia: GaiaVectors) -> Recorded:
     """Our chain, Gaia's matrices, and Gaia's description of them."""
     dataset = gaia.dataset
     arrays = np.load(gaia.folder / f"pre_{request.param}.npz")
@@ -63,14 +69,14 @@ def recorded(request, gaia):
 
 
 @pytest.mark.parametrize("matrix", ["X", "H", "X_svm", "H_svm"])
-def test_matrix_equals_gaias_to_the_bit(recorded, matrix):
+def test_matrix_equals_gaias_to_the_bit(recorded: Recorded, matrix: str) -> None:
     ours, arrays, _ = recorded
 
     assert getattr(ours, matrix).dtype == np.float32
     assert getattr(ours, matrix).tobytes() == arrays[matrix].tobytes()
 
 
-def test_descriptors_and_their_order_equal_gaias(recorded, gaia):
+def test_descriptors_and_their_order_equal_gaias(recorded: Recorded, gaia: GaiaVectors) -> None:
     ours, arrays, description = recorded
 
     layout = ours.preprocessing.layout_
@@ -81,7 +87,7 @@ def test_descriptors_and_their_order_equal_gaias(recorded, gaia):
     ]
 
 
-def test_codes_of_text_equal_gaias(recorded):
+def test_codes_of_text_equal_gaias(recorded: Recorded) -> None:
     ours, _, description = recorded
 
     for descriptor in ours.preprocessing.layout_.descriptors:
@@ -89,7 +95,7 @@ def test_codes_of_text_equal_gaias(recorded):
             assert descriptor.codes == description["enum_maps"][descriptor.name]
 
 
-def test_descriptors_that_the_merge_removes_equal_gaias(gaia):
+def test_descriptors_that_the_merge_removes_equal_gaias(gaia: GaiaVectors) -> None:
     history = gaia.read("pre_basic.json")["history"][0]
     recorded = set(history["Analyzer parameters"]["descriptorNames"])
 
@@ -98,7 +104,7 @@ def test_descriptors_that_the_merge_removes_equal_gaias(gaia):
     assert removed == {name for name in recorded if not name.startswith(".metadata")}
 
 
-def test_folds_of_seed_1_equal_gaias(gaia):
+def test_folds_of_seed_1_equal_gaias(gaia: GaiaVectors) -> None:
     recorded = gaia.read("folds_seed1.json.gz")["folds"]
 
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
@@ -107,7 +113,7 @@ def test_folds_of_seed_1_equal_gaias(gaia):
 
 
 @pytest.fixture(scope="module")
-def results(gaia) -> dict[Combination, CombinationResult]:
+def results(gaia: GaiaVectors) -> Results:
     """All 1,728 combinations of Gaia 2.4.6's grid, each solved by itself."""
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
     found = search(gaia.dataset, EVERYTHING, folds, choose_engine("sklearn"), collapse=False)
@@ -124,13 +130,13 @@ def combination_of(entry: dict[str, Any]) -> Combination:
     )
 
 
-def test_predictions_equal_gaias_over_its_whole_grid(gaia, results):
+def test_predictions_equal_gaias_over_its_whole_grid(gaia: GaiaVectors, results: Results) -> None:
     recorded = gaia.read("grid_full.json.gz")
 
     different = {}
     for entry in recorded["grid"]:
         predicted = results[combination_of(entry)].predicted
-        items = sum(int(digit) != label for digit, label in zip(entry["pred"], predicted))  # noqa: B905
+        items = sum(map(str.__ne__, entry["pred"], map(str, predicted.tolist())))
         if items:
             different[combination_of(entry)] = items
 
@@ -140,7 +146,7 @@ def test_predictions_equal_gaias_over_its_whole_grid(gaia, results):
     assert set(different.values()) <= {1}
 
 
-def test_predictions_with_equal_problems_solved_once_equal_gaias_720(gaia):
+def test_predictions_with_equal_problems_solved_once_equal_gaias_720(gaia: GaiaVectors) -> None:
     recorded = {combination_of(e): e["pred"] for e in gaia.read("grid_full.json.gz")["grid"]}
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
 
@@ -153,7 +159,7 @@ def test_predictions_with_equal_problems_solved_once_equal_gaias_720(gaia):
         assert digits == recorded[result.combination], result.combination
 
 
-def test_figures_of_equal_predictions_equal_gaias(gaia, results):
+def test_figures_of_equal_predictions_equal_gaias(gaia: GaiaVectors) -> None:
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
     for entry in gaia.read("grid_full.json.gz")["grid"]:
         predicted = np.array([int(digit) for digit in entry["pred"]])
@@ -167,7 +173,7 @@ def test_figures_of_equal_predictions_equal_gaias(gaia, results):
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
-def test_180_of_180_predictions_equal_gaias(gaia, results, name):
+def test_180_of_180_predictions_equal_gaias(gaia: GaiaVectors, results: Results, name: str) -> None:
     recorded = gaia.read(f"cv_{name}.json.gz")
 
     result = results[combination_of(recorded["combo"])]
@@ -179,7 +185,7 @@ def test_180_of_180_predictions_equal_gaias(gaia, results, name):
 
 
 @pytest.fixture(params=COMBINATIONS)
-def final_model(request, gaia):
+def final_model(request: pytest.FixtureRequest, gaia: GaiaVectors) -> FinalModel:
     """Our final model, and what Gaia's says of the held-out items."""
     recorded = gaia.read(f"final_{request.param}.json.gz")
     spread = gaia.read("platt_seed_spread.json.gz").get(request.param)
@@ -189,7 +195,9 @@ def final_model(request, gaia):
     return model, recorded, spread
 
 
-def test_final_model_labels_and_probabilities_equal_gaias(gaia, final_model):
+def test_final_model_labels_and_probabilities_equal_gaias(
+    gaia: GaiaVectors, final_model: FinalModel
+) -> None:
     model, recorded, spread = final_model
     heldout = recorded["heldout"]
 
@@ -203,7 +211,7 @@ def test_final_model_labels_and_probabilities_equal_gaias(gaia, final_model):
     assert largest_difference(own, heldout) < min(1e-3, spread["max_abs"] if spread else 1)
 
 
-def probabilities_with_recorded_sigmoids(model: Model, recorded: Any, gaia: Any) -> Any:
+def probabilities_with_recorded_sigmoids(model: Model, recorded: Any, gaia: GaiaVectors) -> Any:
     header = recorded["libsvm_header"]
     slope, offset = (np.array(header[key], dtype=float) for key in ("probA", "probB"))
     mapping = [recorded["classMapping"][int(code)] for code in header["label"]]
