@@ -1,4 +1,4 @@
-"""What `acoustic doctor` looks at: a finding for each check, with a remedy where there is trouble."""
+"""What `acoustic doctor` looks at: a finding for each check, and what to do."""
 
 import os
 import tempfile
@@ -18,8 +18,7 @@ from worker.commands.connections import explained, masked
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
 from worker.commands.text import visible
-from worker.errors import SettingsError
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 
 _OLDEST_POSTGRES = 13
 _NAMED_JOBS = 5

@@ -47,6 +47,8 @@ def show_details(
     if details.result is not None:
         console.print()
         show_result(console, details.result, most=None if everything else _FEW)
+        if not everything and len(misclassified(details.result)) > _FEW:
+            console.print("--all names every recording.")
 
 
 def show_result(console: Console, result: Any, *, most: int | None) -> None:
@@ -137,16 +139,19 @@ def _show_rows(
         made.add_row(*(plain("-" if cell is None else cell) for cell in row))
     console.print(made)
     if most is not None and len(rows) > most:
-        console.print(f"… and {len(rows) - most} more (--all names them)")
+        console.print(f"… and {len(rows) - most} more")
     console.print()
 
 
 def _where(result: Any) -> Iterator[tuple[str, str]]:
-    for label, path in (
-        ("model", ("model", "path")),
-        ("SHA-256", ("model", "sha256")),
-        ("history", ("history_path",)),
-        ("project", ("project_path",)),
+    model = at(result, "model", "path")
+    history = at(result, "history_path")
+    for label, value in (
+        ("model", model),
+        ("SHA-256", at(result, "model", "sha256")),
+        # AcousticBrainz's name for the model; in its own results it is the only one.
+        ("history", history if history != model else None),
+        ("project", at(result, "project_path")),
     ):
-        if at(result, *path):
-            yield label, visible(at(result, *path))
+        if value:
+            yield label, visible(value)

@@ -1,0 +1,139 @@
+"""What the demo needs around it, none of which is left behind: folder, server, evaluator."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Never
+
+from worker.commands.failures import CommandError
+from worker.embedded import EmbeddedPostgres
+from worker.lifeline import die_with_parent
+
+_LOG_LINES = 20
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+_DRAIN_SECONDS = 2
+# Longer than the evaluator takes to give its job back.
+_STOP_SECONDS = 15
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that everything is stopped."""
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def working_folder(keep: Path | None) -> Iterator[Path]:
+    """Give the folder to keep, or one that is removed at the end."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="acoustic-demo-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def postgres(folder: Path, *, durable: bool) -> Iterator[str]:
+    """Give the URL of a server that runs until the end."""
+    with EmbeddedPostgres(folder / "postgres", durable=durable) as server:
+        yield server.url()
+
+
+@contextmanager
+def evaluator(
+    environment: Mapping[str, str], url: str, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``acoustic evaluator --once`` as a process of its own, until the end at most."""
+    command = [sys.executable, "-m", "worker.commands", "evaluator", "--once"]
+    with (
+        log_of(folder).open("ab") as log,
+        subprocess.Popen(  # noqa: S603 - this program itself
+            command,
+            env=_environment(environment, url, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C is for the demo, which then stops the evaluator in good order.
+            start_new_session=True,
+            # A demo that is killed can stop nobody. Safe here: no thread runs yet.
+            preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+class Pause:
+    """Waits between two looks at the job; raises if the evaluator ended and the job did not."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+        self.looked_again = False
+
+    def __call__(self) -> None:
+        """Wait half a second, or until the evaluator ends.
+
+        Raises
+        ------
+        CommandError
+            It ended, and the look after that still found the job waiting; with the end of its log.
+        """
+        try:
+            code = self.process.wait(_SECONDS_BETWEEN_LOOKS)
+        except subprocess.TimeoutExpired:
+            return
+        if self.looked_again:
+            log = log_of(self.folder).read_text(encoding="utf-8", errors="replace")
+            tail = "\n".join(log.splitlines()[-_LOG_LINES:])
+            raise CommandError(f"The evaluator ended ({code}) before the job did. Its log:\n{tail}")
+        self.looked_again = True
+
+
+def log_of(folder: Path) -> Path:
+    """Where the evaluator's log is."""
+    return folder / "evaluator.log"
+
+
+def _environment(environment: Mapping[str, str], url: str, folder: Path) -> dict[str, str]:
+    # Settings of a real installation must not reach the demo, nor the demo a real database.
+    without = {name: value for name, value in environment.items() if not _is_setting(name)}
+    return without | {
+        "DATABASE_URL": url,
+        "ACOUSTIC_MODEL_DIR": str(folder / "models"),
+        "ACOUSTIC_PROJECT_DIR": str(folder / "projects"),
+        "ACOUSTIC_DRAIN_SECONDS": str(_DRAIN_SECONDS),
+    }
+
+
+def _is_setting(name: str) -> bool:
+    return name == "DATABASE_URL" or name.startswith("ACOUSTIC_")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _exit(number: int, frame: FrameType | None) -> Never:
+    del frame
+    raise SystemExit(128 + number)
