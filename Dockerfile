@@ -1,0 +1,58 @@
+# The workers of acoustic-workers: `docker run --init IMAGE evaluator`, or docker-compose.yml.
+
+FROM python:3.11-slim-bookworm AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    # Also what builds the wheel comes in the versions that were tried.
+    PIP_CONSTRAINT=/source/requirements.txt
+
+WORKDIR /source
+RUN python -m venv /opt/acoustic
+
+# What the project needs, in a layer that a change of its code leaves alone.
+COPY pyproject.toml requirements.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > dependencies.txt \
+    && /opt/acoustic/bin/pip install --requirement dependencies.txt
+
+COPY README.md LICENSE ./
+COPY examples examples
+COPY migrations migrations
+COPY schema schema
+COPY trainer trainer
+COPY worker worker
+RUN pip wheel --no-deps --wheel-dir /wheels . \
+    && /opt/acoustic/bin/pip install --no-deps /wheels/*.whl \
+    && /opt/acoustic/bin/pip check
+
+FROM python:3.11-slim-bookworm
+
+LABEL org.opencontainers.image.title="acoustic-workers" \
+      org.opencontainers.image.licenses="MIT"
+
+# A fixed number, so that the owner of a mounted folder can be set from outside.
+RUN groupadd --gid 10001 acoustic \
+    && useradd --uid 10001 --gid acoustic --no-log-init --create-home \
+        --home-dir /var/lib/acoustic --shell /usr/sbin/nologin acoustic \
+    && install --directory --owner=acoustic --group=acoustic \
+        /var/lib/acoustic/models /var/lib/acoustic/projects
+
+COPY --from=build /opt/acoustic /opt/acoustic
+
+ENV PATH=/opt/acoustic/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    ACOUSTIC_MODEL_DIR=/var/lib/acoustic/models \
+    ACOUSTIC_PROJECT_DIR=/var/lib/acoustic/projects \
+    ACOUSTIC_LOG_FORMAT=json
+
+USER 10001:10001
+WORKDIR /var/lib/acoustic
+STOPSIGNAL SIGTERM
+
+# Settings, database, schema and folders, as the daemon sees them; it needs no open port.
+HEALTHCHECK --interval=60s --timeout=30s --start-period=30s --retries=3 \
+    CMD ["acoustic", "doctor"]
+
+ENTRYPOINT ["acoustic"]
+CMD ["evaluator"]

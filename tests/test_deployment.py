@@ -1,0 +1,177 @@
+"""The container files agree with the code, with each other and with their formats."""
+
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from worker.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+# What a training process gets to end by itself after SIGTERM, beyond the drain time.
+CHILD_GRACE_SECONDS = 5
+
+
+def tool(name: str) -> str:
+    """A program of this environment or of the system, else a visible skip."""
+    beside_python = Path(sys.executable).parent / name
+    found = str(beside_python) if beside_python.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def check(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def without_variables(value: str) -> str:
+    """Put the default in place of each ${NAME:-default} of a compose file."""
+    return re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)
+
+
+def environment_of(service: str) -> dict[str, str]:
+    """What a service's process finds: of its image, then of its compose entry."""
+    image = DOCKERFILE.rpartition("FROM ")[2]
+    (instruction,) = re.findall(r"^ENV ((?:.*\\\n)*.*)", image, re.MULTILINE)
+    pairs = shlex.split(instruction.replace("\\\n", " "))
+    given = SERVICES[service].get("environment", {})
+    return dict(pair.split("=", 1) for pair in pairs) | {
+        name: without_variables(str(value)) for name, value in given.items()
+    }
+
+
+def seconds(text: str) -> float:
+    (number, unit) = re.fullmatch(r"(\d+)([smh])", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+
+
+def test_the_dockerfile_is_one_that_hadolint_has_nothing_against() -> None:
+    check(tool("hadolint"), "Dockerfile")
+
+
+def test_the_compose_file_follows_the_compose_specification() -> None:
+    schema = "vendor.compose-spec"
+    check(tool("check-jsonschema"), "--builtin-schema", schema, "docker-compose.yml")
+
+
+def test_the_compose_file_is_one_that_docker_compose_reads() -> None:
+    check(tool("docker-compose"), "--file", "docker-compose.yml", "config", "--quiet")
+
+
+def test_services_wait_for_services_that_exist() -> None:
+    waited_for = {name for service in SERVICES.values() for name in service.get("depends_on", {})}
+
+    assert waited_for <= SERVICES.keys()
+    assert "healthcheck" in SERVICES["postgres"]
+    assert SERVICES["evaluator"]["depends_on"]["migrate"]["condition"] == (
+        "service_completed_successfully"
+    )
+
+
+@pytest.mark.parametrize("service", ["evaluator", "migrate"])
+def test_every_setting_in_the_container_files_is_one_that_the_worker_knows(service: str) -> None:
+    settings = Settings.from_environment(environment_of(service))
+
+    assert settings.unknown == ()
+    assert settings.database_url.startswith("postgresql://")
+
+
+def test_models_and_projects_lie_on_volumes() -> None:
+    settings = Settings.from_environment(environment_of("evaluator"))
+    mounted = {Path(volume.split(":")[1]) for volume in SERVICES["evaluator"]["volumes"]}
+
+    assert {settings.model_dir, settings.project_dir} == mounted
+
+
+def test_a_container_is_given_longer_to_stop_than_its_worker_takes() -> None:
+    settings = Settings.from_environment(environment_of("evaluator"))
+    grace = seconds(SERVICES["evaluator"]["stop_grace_period"])
+
+    assert grace > settings.drain_seconds + CHILD_GRACE_SECONDS
+
+
+def test_no_service_has_a_password_of_its_own() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name:
+                assert value == "${POSTGRES_PASSWORD:-acoustic}"
+            assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), name
+
+
+@pytest.mark.parametrize("service", ["evaluator", "migrate"])
+def test_workers_have_no_more_rights_than_they_need(service: str) -> None:
+    entry = SERVICES[service]
+
+    assert entry["read_only"]
+    assert entry["cap_drop"] == ["ALL"]
+    assert entry["init"]
+    assert not entry.get("privileged")
+
+
+def test_the_image_ends_as_an_ordinary_user() -> None:
+    users = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)
+
+    assert users
+    assert all(int(number) > 0 for number in users[-1])
+
+
+def test_the_image_holds_every_package_of_the_project_and_its_build_context_too() -> None:
+    packages = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    sources = {
+        word
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()
+    }
+    sent = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+
+    assert set(packages) <= sources
+    assert sources == sent
+    assert all((ROOT / name).exists() for name in sources)
+
+
+def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
+    pinned = [
+        Requirement(line)
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pinned}
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [
+        Requirement(line)
+        for line in (*PYPROJECT["project"]["dependencies"], *extras["demo"], *extras["test"])
+        if not line.startswith("acoustic-workers")
+    ]
+
+    assert all(str(pin.specifier).startswith("==") and pin.url is None for pin in pinned)
+    assert [
+        str(need)
+        for need in wanted
+        if not need.specifier.contains(versions.get(canonicalize_name(need.name), "0"))
+    ] == []
+
+
+@pytest.mark.parametrize("script", [".ci/run", ".ci/lock"])
+def test_scripts_can_be_executed(script: str) -> None:
+    assert (ROOT / script).stat().st_mode & stat.S_IXUSR
