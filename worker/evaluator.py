@@ -189,9 +189,10 @@ class Evaluator:
         """Do what is due at the database: the end of the job first, a new one last."""
         try:
             self._link.listen()
-            if self._attempt is not None and not self._attempt.lost:
-                self._write_conclusion(self._attempt)
-                self._renew(self._attempt)
+            attempt = self._attempt
+            if attempt is not None and not attempt.lost:
+                self._write_conclusion(attempt)
+                self._renew(attempt)
             self._rescue()
             self._claim()
         except Outage:
