@@ -10,6 +10,7 @@ PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
 ENVIRONMENT := .venv/made-$(PLACE)
 INSTALLED := .venv/installed-$(PLACE)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # What a caller's shell may hold and would send packages elsewhere.
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
@@ -47,8 +48,9 @@ clean: ## Remove .venv and all caches (models and data in var/ stay)
 
 $(INSTALLED): $(ENVIRONMENT) requirements.txt pyproject.toml
 	@echo "Installing into .venv; the first time this takes a minute or two."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --no-build-isolation --editable . --constraint requirements.txt --requirement requirements.txt
+	@$(PIP) --requirement requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
 $(ENVIRONMENT):

@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from worker.attempt import GRACE_SECONDS
 from worker.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -22,9 +23,6 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-
-# What a training process gets to end by itself after SIGTERM, beyond the drain time.
-CHILD_GRACE_SECONDS = 5
 
 
 def tool(name: str) -> str:
@@ -104,7 +102,7 @@ def test_a_container_is_given_longer_to_stop_than_its_worker_takes() -> None:
     settings = Settings.from_environment(environment_of("evaluator"))
     grace = seconds(SERVICES["evaluator"]["stop_grace_period"])
 
-    assert grace > settings.drain_seconds + CHILD_GRACE_SECONDS
+    assert grace > settings.drain_seconds + 2 * GRACE_SECONDS
 
 
 def test_no_service_has_a_password_of_its_own() -> None:
