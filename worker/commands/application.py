@@ -75,6 +75,7 @@ class Application(click.Group):
         try:
             code = super().main(arguments, *rest, **options)
         except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
             code = _report(error, debug="--debug" in arguments)

@@ -74,12 +74,9 @@ def masked(url: str) -> str:
     Examples
     --------
     >>> masked("postgresql://ann:secret@db.example/acoustic?password=x&sslmode=require")
-    'postgresql://ann:***@db.example/acoustic?password=***&sslmode=require'
+    'postgresql://ann:***@db.example/acoustic?sslmode=require'
     """
-    parsed = make_url(url)
-    if "password" in parsed.query:
-        parsed = parsed.update_query_dict({"password": "***"})
-    return parsed.render_as_string(hide_password=True)
+    return make_url(url).difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
 def _first_line(error: BaseException | None) -> str:

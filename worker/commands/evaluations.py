@@ -86,8 +86,8 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
         yield "search", _grid(grid)
     recordings, left_out = at(report, "recordings"), at(report, "left_out")
     if isinstance(recordings, list):
-        without = f", {len(left_out)} left out" if left_out else ""
-        yield "recordings", f"{len(recordings)}{without}"
+        without = len(left_out) if isinstance(left_out, Mapping) else 0
+        yield "recordings", f"{len(recordings)}" + (f", {without} left out" if without else "")
     seconds = number(at(report, "timings", "total_seconds"))
     if seconds is not None:
         yield "time", f"{duration(seconds)} ({visible(at(report, 'engine'))})"

@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import click
+import pytest
+
+from worker.commands.writing import require_writable, write_aside
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    target.write_text("old")
+
+    write_aside(target, "new")
+
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    target.write_text("old")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_aside(target, "half\ud800")
+
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("place", ["", "missing/model", "file/model"])
+def test_a_place_that_takes_no_file_is_found_out(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(click.UsageError):
+        require_writable(tmp_path / place)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_the_right_to_write_is_found_out(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(click.UsageError, match="cannot be written"):
+        require_writable(tmp_path / "model")
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    require_writable(tmp_path / "model")
+
+    assert list(tmp_path.iterdir()) == []
