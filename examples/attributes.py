@@ -36,6 +36,7 @@ class Attributes:
     attack: float  # seconds until a note is at its loudest
     distortion: float
     percussion: float  # level of the drums; 0 = none
+    weight: float  # level of the bass
     voice: str  # one of VOICES
     speech: bool  # the voice speaks instead of singing
     pitch: float  # the voice's middle pitch, Hz
@@ -45,7 +46,7 @@ class Attributes:
     loudness: float  # RMS level, dB relative to full scale
     dynamics: float  # how far the level swells and falls
     density: float  # share of the possible melody notes that sound
-    quirk: float  # leaps, staccato, chromatic notes
+    quirk: float  # leaps, staccato, bent and chromatic notes
 
 
 def stream(seed: int, number: int, purpose: str) -> np.random.Generator:

@@ -9,20 +9,18 @@ from __future__ import annotations
 import gzip
 import json
 import uuid
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from examples.attributes import KEYS, Attributes
 from examples.draw import draw
 from examples.extract import extract, write_wave
 from examples.labels import TASKS, ground_truth
 from examples.render import render
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:acoustic-workers:examples")
 DOCUMENTS = "lowlevel.jsonl.gz"

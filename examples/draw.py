@@ -15,7 +15,7 @@ from examples.styles import BAND, OWN_RHYTHM, STYLES, Style
 
 CLIPS_OF_AN_ARTIST = 4
 NEUTRAL = 0.5
-BORROWING = 0.15  # share of clips with an instrument from a style that is not theirs
+BORROWING = 0.06  # share of clips with an instrument from a style that is not theirs
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def draw(index: int, seed: int) -> Attributes:
     style, artist = STYLES[name], f"{name}-{turn // CLIPS_OF_AN_ARTIST + 1}"
     rng = stream(seed, index, "attributes")
     sound = _sound(artist, seed)
-    mood = Mood(_around(rng, style.arousal, 0.2), _around(rng, style.valence, 0.25))
+    mood = Mood(_around(rng, style.arousal, 0.18), _around(rng, style.valence, 0.22))
     return Attributes(
         seed=seed,
         index=index,
@@ -95,9 +95,9 @@ def _rhythm(style: Style, turn: int, mood: Mood, *, rng: np.random.Generator) ->
     return {
         "pattern": pattern,
         "tempo": round(slow + (fast - slow) * place, 2),
-        "percussion": _around(rng, style.percussion, 0.12) if style.percussion else 0.0,
+        "percussion": _around(rng, style.percussion, 0.1) if style.percussion else 0.0,
         "density": _around(rng, style.density + 0.3 * (mood.arousal - 0.5), 0.12),
-        "quirk": float(np.clip(style.quirk + rng.exponential(0.2) - 0.15, 0, 1)),
+        "quirk": _around(rng, 0.75 if rng.random() < style.quirk else 0.1, 0.1),
     }
 
 
@@ -126,10 +126,11 @@ def _instruments(style: Style, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _timbre(style: Style, mood: Mood, sound: Sound, *, rng: np.random.Generator) -> dict[str, Any]:
-    lift = 0.3 * (mood.valence - 0.5) + 0.25 * (mood.arousal - 0.5)
+    lift = 0.25 * (mood.valence - 0.5) + 0.25 * (mood.arousal - 0.5)
     drive = style.distortion + 0.4 * (mood.arousal - 0.5) if style.distortion else 0.0
     return {
-        "brightness": _around(rng, style.brightness + lift + sound.brightness, 0.12),
+        "weight": _around(rng, style.weight, 0.08),
+        "brightness": _around(rng, style.brightness + lift + sound.brightness, 0.09),
         "attack": style.attack * float(np.exp(rng.normal(0.8 * (0.5 - mood.arousal), 0.4))),
         "distortion": _around(rng, drive, 0.1) if style.distortion else 0.0,
         "reverb": _around(rng, style.reverb + sound.reverb, 0.08),

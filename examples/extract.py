@@ -20,16 +20,14 @@ from __future__ import annotations
 
 import hashlib
 import wave
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from examples.instruments import RATE, Sound
 from examples.layout import BEATS, STATISTICS, music_1_0
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EXTRACTOR = "music 2.0 in the layout of music 1.0"
 DIGITS = 6  # significant ones that are kept

@@ -29,6 +29,7 @@ class Instrument:
     decay: float = 0.0  # seconds to fall to 1/e; 0 = sustained
     attack: float = 1.0  # times the clip's attack
     vibrato: float = 0.0  # semitones
+    slide: float = 0.0  # semitones below the note where it begins
     detune: float = 0.0  # cents between two copies
     breath: float = 0.0  # level of the noise under the tone
     modulation: float = 0.0  # index of frequency modulation
@@ -39,6 +40,9 @@ INSTRUMENTS: dict[str, Instrument] = {
     "piano": Instrument(rolloff=1.5, decay=0.9, attack=0.3),
     "guitar": Instrument(rolloff=1.2, decay=0.45, attack=0.2),
     "banjo": Instrument(rolloff=0.8, decay=0.16, attack=0.1),
+    "steel": Instrument(rolloff=1.0, decay=1.1, attack=0.2, vibrato=0.25, slide=2.5),
+    "fiddle": Instrument(rolloff=0.6, attack=1.8, vibrato=0.3, slide=0.6, breath=0.04),
+    "clavinet": Instrument(rolloff=0.4, odd=0.6, decay=0.12, attack=0.1),
     "electric": Instrument(rolloff=0.8, decay=1.6, attack=0.2),
     "strings": Instrument(rolloff=1.1, attack=3.0, vibrato=0.18, detune=6),
     "flute": Instrument(rolloff=2.4, attack=2.0, vibrato=0.15, breath=0.10),
@@ -67,6 +71,7 @@ class Touch:
 
     brightness: float  # 0 to 1
     attack: float  # seconds
+    bend: float = 0.0  # semitones, of an exaggerated vibrato
 
 
 def wavetable(amplitudes: Sound) -> Sound:
@@ -115,7 +120,8 @@ def tone(
     """
     time = np.arange(round(seconds * RATE)) / RATE
     vibrato = instrument.vibrato * np.sin(2 * np.pi * 5.3 * time) * np.minimum(1, 3 * time)
-    phase = np.cumsum(frequency * 2.0 ** (vibrato / 12)) / RATE + rng.random()
+    bend = touch.bend * np.sin(2 * np.pi * 7.5 * time) - instrument.slide * np.exp(-time / 0.06)
+    phase = np.cumsum(frequency * 2.0 ** ((vibrato + bend) / 12)) / RATE + rng.random()
     if instrument.modulation:
         depth = instrument.modulation * (0.3 + touch.brightness) * np.exp(-time / 0.4)
         sound = np.sqrt(2) * np.sin(2 * np.pi * phase + depth * np.sin(4 * np.pi * phase))

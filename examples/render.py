@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +15,7 @@ from examples.instruments import INSTRUMENTS, RATE, Sound, Touch, tone
 from examples.rhythm import PATTERNS, Pattern
 from examples.voice import Singer, syllable
 
-SECONDS = 14.0
+SECONDS = 16.0
 TILT = 7.0  # dB an octave between the darkest and the brightest clip
 FAST = 150.0  # beats per minute from which a tune moves in whole beats
 HIT = 0.97  # share of the written strokes that a drummer plays
@@ -30,6 +30,7 @@ class Score:
     pattern: Pattern
     beat: float  # seconds
     chords: tuple[tuple[float, ...], ...]  # of each bar, bass first
+    seconds: float  # of the whole clip
 
     @property
     def bar(self) -> float:
@@ -41,19 +42,23 @@ class Score:
         """Return how its notes are played."""
         return Touch(self.attributes.brightness, self.attributes.attack)
 
+    def track(self) -> Sound:
+        """Return silence as long as the clip."""
+        return np.zeros(round(self.seconds * RATE))
+
     def rng(self, part: str) -> np.random.Generator:
         """Return the random stream of one part."""
         return stream(self.attributes.seed, self.attributes.index, part)
 
 
-def render(attributes: Attributes) -> Sound:
+def render(attributes: Attributes, *, seconds: float = SECONDS) -> Sound:
     """Render a clip.
 
     Returns
     -------
-    Mono samples at 44.1 kHz, SECONDS long, within -1 and 1; equal attributes give equal samples.
+    Mono samples at 44.1 kHz, within -1 and 1; equal attributes give equal samples.
     """
-    score = _score(attributes)
+    score = _score(attributes, seconds)
     band = _accompaniment(score) + _lead(score)
     mix: Sound = effects.distort(band, attributes.distortion) + _percussion(score) + _voice(score)
     mix = effects.tilt(mix, TILT * (attributes.brightness - 0.5))
@@ -63,17 +68,13 @@ def render(attributes: Attributes) -> Sound:
     return effects.level(mix, attributes.loudness) + hiss
 
 
-def _score(attributes: Attributes) -> Score:
+def _score(attributes: Attributes, seconds: float) -> Score:
     pattern = PATTERNS[attributes.pattern]
     beat = 60.0 / attributes.tempo
     rng = stream(attributes.seed, attributes.index, "harmony")
-    bars = int(SECONDS / (beat * pattern.beats)) + 1
+    bars = int(seconds / (beat * pattern.beats)) + 1
     chords = tuple(chord(attributes, bar, rng) for bar in range(bars))
-    return Score(attributes, pattern, beat, chords)
-
-
-def _silence() -> Sound:
-    return np.zeros(round(SECONDS * RATE))
+    return Score(attributes, pattern, beat, chords, seconds)
 
 
 def _add(track: Sound, sound: Sound, seconds: float) -> None:
@@ -83,10 +84,10 @@ def _add(track: Sound, sound: Sound, seconds: float) -> None:
 
 
 def _percussion(score: Score) -> Sound:
-    track, rng = _silence(), score.rng("drums")
+    track, rng = score.track(), score.rng("drums")
     if score.attributes.percussion < SILENT:
         return track
-    tuning = rng.uniform(0.85, 1.18)
+    tuning = rng.uniform(0.92, 1.09)
     for name, row in score.pattern.drums.items():
         sound = stroke(DRUMS[name], tuning=tuning, rng=rng)
         for bar in range(len(score.chords)):
@@ -94,11 +95,11 @@ def _percussion(score: Score) -> Sound:
                 if rng.random() < HIT:
                     start = bar * score.bar + beat * score.beat + rng.normal(0, 0.004)
                     _add(track, velocity * rng.uniform(0.8, 1.1) * sound, start)
-    return 0.55 * score.attributes.percussion * track
+    return 0.65 * score.attributes.percussion * track
 
 
 def _accompaniment(score: Score) -> Sound:
-    track, rng = _silence(), score.rng("accompaniment")
+    track, rng = score.track(), score.rng("accompaniment")
     for bar, notes in enumerate(score.chords):
         _strokes(track, score, bar, notes=notes[:1], rng=rng)
         _strokes(track, score, bar, notes=notes[1:], rng=rng)
@@ -114,10 +115,11 @@ def _strokes(
     if name not in INSTRUMENTS:
         return
     hits = [*score.pattern.hits(row), (float(score.pattern.beats), 0.0)]
-    gain = 0.22 if is_bass else 0.12
+    gain = 0.4 * score.attributes.weight if is_bass else 0.12
     for (beat, velocity), (following, _) in pairwise(hits):
         length = (following - beat) * score.beat
-        seconds = min(length, 0.4 * score.beat) if score.pattern.staccato else length
+        seconds = length * (1 - 0.6 * score.attributes.quirk)
+        seconds = min(seconds, 0.4 * score.beat) if score.pattern.staccato else seconds
         sound = sum(
             tone(INSTRUMENTS[name], frequency(note), seconds, touch=score.touch, rng=rng)
             for note in notes
@@ -130,30 +132,31 @@ def _melody(score: Score, part: str) -> list[tuple[float, float, float]]:
     """Return (start, seconds, note) of a tune in half beats, as dense as the clip asks for."""
     rng, number, notes = score.rng(part), 4, []
     start, step = 0.0, score.beat / 2 if score.attributes.tempo < FAST else score.beat
-    while start < SECONDS:
+    while start < score.seconds:
         length = step * (1 if rng.random() < score.attributes.density else int(rng.integers(2, 5)))
         number, note = melody_note(score.attributes, number, rng)
         if rng.random() < 0.35 + 0.6 * score.attributes.density:
-            notes.append((start, length * (1 - 0.6 * score.attributes.quirk), note))
+            notes.append((start, length * (1 - 0.75 * score.attributes.quirk), note))
         start += length
     return notes
 
 
 def _lead(score: Score) -> Sound:
-    track, rng = _silence(), score.rng("lead tone")
+    track, rng = score.track(), score.rng("lead tone")
     name = score.attributes.lead
     if name not in INSTRUMENTS:
         return track
     # A voice carries the tune; the lead instrument then stays behind it.
     gain = 0.2 if score.attributes.voice == "none" else 0.07
+    touch = replace(score.touch, bend=score.attributes.quirk)
     for start, seconds, note in _melody(score, "lead"):
-        sound = tone(INSTRUMENTS[name], frequency(note), seconds, touch=score.touch, rng=rng)
+        sound = tone(INSTRUMENTS[name], frequency(note), seconds, touch=touch, rng=rng)
         _add(track, gain * sound, start)
     return track
 
 
 def _voice(score: Score) -> Sound:
-    track, attributes = _silence(), score.attributes
+    track, attributes = score.track(), score.attributes
     if attributes.voice == "none":
         return track
     rng = score.rng("voice")
@@ -177,7 +180,7 @@ def _sung(score: Score) -> list[tuple[float, float, tuple[float, float]]]:
 def _spoken(score: Score) -> list[tuple[float, float, tuple[float, float]]]:
     """Return phrases of quick syllables that fall in pitch, with pauses between them."""
     rng, syllables, start = score.rng("speech"), [], 0.1
-    while start < SECONDS:
+    while start < score.seconds:
         count = int(rng.integers(4, 11))
         for place in range(count):
             seconds = rng.uniform(0.11, 0.26)

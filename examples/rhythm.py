@@ -6,11 +6,8 @@ steps make a beat where the rhythm is straight and three where it swings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 ACCENT, PLAIN = 1.0, 0.62
 
@@ -69,7 +66,7 @@ DANCES: dict[str, Pattern] = {
         chords="x.......x...x...",
         bass="X.....x.....x...",
         pulse=0.55,
-        drums={"shaker": "X.x.x.x.X.x.x.x.", "conga": "x.....x.x.....X."},
+        drums={"shaker": "X.x.x.x.X.x.x.x.", "bongo": "X.xxx.xxX.xxx.xx"},
     ),
     "Rumba-International": Pattern(
         tempo=(96, 108),
@@ -78,20 +75,15 @@ DANCES: dict[str, Pattern] = {
         pulse=0.5,
         drums={
             "clave": "X.....X.....X...",
-            "conga": "x.xxx.xxx.xxx.XX",
-            "shaker": "x...x...x...x...",
+            "conga": "X.xxx.xxX.xxx.XX",
         },
     ),
     "Rumba-Misc": Pattern(
-        tempo=(106, 124),
+        tempo=(104, 124),
         chords="x.....x.....x...",
         bass="X.....x.X.......",
         pulse=0.5,
-        drums={
-            "clave": "X.....X.....X...",
-            "rim": "....x.......x...",
-            "shaker": "X.x.x.x.X.x.x.x.",
-        },
+        drums={"rim": "X.....X.....X...", "surdo": "X.....x.X...x.x.", "brush": "X...x.x.X...x.x."},
     ),
     "Samba": Pattern(
         tempo=(92, 106),
@@ -116,7 +108,7 @@ DANCES: dict[str, Pattern] = {
         chords="....x...x...",
         bass="X...........",
         pulse=0.4,
-        drums={"kick": "x...........", "brush": "....x...x..."},
+        drums={"kick": "X...........", "snare": "....x...x.x."},
     ),
     "Waltz": Pattern(
         tempo=(82, 96),
@@ -124,7 +116,7 @@ DANCES: dict[str, Pattern] = {
         chords="....x...x...",
         bass="X...........",
         pulse=0.35,
-        drums={"kick": "x...........", "hat": "....x...x.x."},
+        drums={"surdo": "X...........", "triangle": "....X...X..."},
     ),
 }
 
