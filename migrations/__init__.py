@@ -43,6 +43,8 @@ VERSION_TABLE_SCHEMA = "public"
 # number does as long as it stays the same.
 ADVISORY_LOCK = 0x61636F7573746963
 
+LOCK_TIMEOUT = "10s"
+
 FOLDER = Path(__file__).parent
 
 
@@ -101,7 +103,7 @@ def _transaction(url: str) -> Iterator[Connection]:
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         # A migration that waits for a lock makes all who come after it wait too.
-        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         yield connection
 
 

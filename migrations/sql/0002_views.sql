@@ -3,10 +3,13 @@
 CREATE FUNCTION worker.time_left(progress jsonb) RETURNS interval
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    done double precision := progress ->> 'done';
-    total double precision := progress ->> 'total';
-    spent interval := now() - (progress ->> 'started')::timestamptz;
+    done double precision;
+    total double precision;
+    spent interval;
 BEGIN
+    done := progress ->> 'done';
+    total := progress ->> 'total';
+    spent := now() - (progress ->> 'started')::timestamptz;
     IF done <= 0 OR total < done THEN
         RETURN NULL;
     END IF;
