@@ -201,15 +201,16 @@ def test_no_process_is_left_when_its_parent_is_killed(
 
 
 def test_data_of_a_killed_parent_are_used_again_at_once(
-    tmp_path: Path, start_program: Callable[..., subprocess.Popen[str]]
+    open_folder: Path, start_program: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    binaries = find_server().binaries
-    program = start_program(tmp_path, binaries, os.geteuid(), os.getegid())
+    data = open_folder / "data"
+    data.mkdir()
+    program = start_program(data, find_server().binaries, os.geteuid(), os.getegid())
 
     program.send_signal(signal.SIGKILL)
     program.wait()
 
-    with EmbeddedPostgres(tmp_path, durable=False) as server:
+    with EmbeddedPostgres(data, durable=False) as server:
         assert run(server, "SELECT 1") == 1
 
 
