@@ -31,6 +31,7 @@ from trainer.errors import DocumentError
 LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
 MAX_VALUES = 1_000_000  # a real document has about 3,000
 MAX_DEPTH = 32  # a real document has 4 levels
+MAX_NAME = 500  # characters; without a limit, one long key in front of many short ones fills memory
 
 Float32 = NDArray[np.float32]
 
@@ -68,7 +69,8 @@ def flatten(document: Any) -> LowLevel:
     ------
     DocumentError
         The document is not a mapping, holds no descriptor, or holds something that is not one:
-        a mapping inside a list, a list of mixed types, a ragged or deeper than two-level list.
+        a mapping inside a list, a list of mixed types, a ragged or deeper than two-level list,
+        a name that comes twice, text that no file can hold.
     """
     if not isinstance(document, Mapping):
         raise DocumentError(f"the document is {_kind(document)}, not an object of descriptors")
@@ -76,11 +78,14 @@ def flatten(document: Any) -> LowLevel:
     strings: dict[str, tuple[str, ...]] = {}
     budget = MAX_VALUES
     for name, value in _leaves(document):
+        if name in reals or name in strings:  # {"a.b": …} beside {"a": {"b": …}}
+            raise DocumentError(f"'{_shown(name)}' is in the document twice")
         values = _as_list(name, value)
         budget -= len(values)
         if budget < 0:
             raise DocumentError(f"the document holds more than {MAX_VALUES:,} values")
         if values and isinstance(values[0], str):
+            _check_storable(name, values)
             strings[name] = tuple(values)
         else:
             reals[name] = _float32(values)
@@ -100,6 +105,11 @@ def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             if not depth and key in LEFT_OUT:
                 continue
             name = f"{prefix}.{key}"
+            if len(name) > MAX_NAME:
+                raise DocumentError(
+                    f"the name '{_shown(name)}…' has more than {MAX_NAME} characters"
+                )
+            _check_storable(name, [name])
             if isinstance(value, Mapping):
                 pending.append((name, value, depth + 1))
             else:
@@ -152,6 +162,21 @@ def _check_types(name: str, values: list[Any]) -> None:
         raise DocumentError(f"'{_shown(name)}' mixes numbers and text")
 
 
+def _check_storable(name: str, texts: list[str]) -> None:
+    """Refuse now what would make a model that cannot be read back."""
+    for text in texts:
+        if "\0" in text or not (text.isascii() or _is_encodable(text)):
+            raise DocumentError(f"'{_shown(name)}' holds a character that cannot be stored")
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
 def _float32(values: list[Any]) -> Float32:
     # Through double, as Gaia parses. A number beyond float32 becomes infinite, and its
     # descriptor goes with the cleaner.
@@ -166,7 +191,7 @@ def _to_double(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf  # copysign converts, and overflows too
 
 
 def _artist(document: Mapping[str, Any]) -> str | None:
