@@ -103,6 +103,12 @@ def test_nesting_is_bounded(parse: Callable[..., Any], depth: int, brackets: str
         parse(opening * depth + "0" + brackets[1] * depth)
 
 
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 300])
+def test_nesting_is_bounded_in_json_that_orjson_refuses(depth: int) -> None:
+    with pytest.raises(DocumentError, match="more than 64 levels deep"):
+        parse_json("[" * depth + "NaN" + "]" * depth)
+
+
 @pytest.mark.parametrize("parse", [parse_json, parse_yaml])
 def test_nesting_up_to_the_bound_is_read(parse: Callable[..., Any]) -> None:
     value = parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
@@ -199,6 +205,11 @@ def test_a_key_that_is_not_text_is_refused(text: bytes | str) -> None:
 def test_a_text_is_one_yaml_document(text: bytes | str, number: float) -> None:
     with pytest.raises(DocumentError, match=f"holds {number} YAML documents"):
         parse_yaml(text)
+
+
+def test_yaml_text_with_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(DocumentError, match="is not UTF-8 text"):
+        parse_yaml("a: \ud800")
 
 
 def test_yaml_that_is_none_is_refused_with_line_and_column() -> None:

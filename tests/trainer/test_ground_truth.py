@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from trainer.errors import DatasetError, GroundTruthError
 from trainer.ground_truth import GroundTruth, Selection, artist_filter, limit_class_sizes, select
+from trainer.parsing import MAX_BYTES
 
 MBID = "0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e"
 MOODS = {"happy": ("a", "b"), "sad": ("c", "d")}
@@ -236,6 +237,19 @@ def test_a_csv_line_without_two_columns_is_refused(tmp_path: Path, row: str) -> 
         GroundTruth.read(path)
 
 
+def test_a_csv_line_that_is_none_is_refused(tmp_path: Path) -> None:
+    cell = "x" * 200_000
+
+    with pytest.raises(GroundTruthError, match=r"x.csv': line 2 is not CSV"):
+        GroundTruth.read(write(tmp_path / "x.csv", f"a,happy\nb,{cell}\n"))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
+def test_a_file_of_more_than_16_mib_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(GroundTruthError, match="larger than 16 MiB"):
+        GroundTruth.read(write(tmp_path / name, b"\n" * (MAX_BYTES + 1)))
+
+
 def test_a_csv_line_without_a_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GroundTruthError, match="a class name is empty"):
         GroundTruth.read(write(tmp_path / "x.csv", "a,happy\nb,\n"))
@@ -288,10 +302,13 @@ def test_yaml_without_classes_of_recordings_is_refused(tmp_path: Path, groundtru
         GroundTruth.read(write(tmp_path / "x.yaml", text))
 
 
-@pytest.mark.parametrize("name", ["none.json", "folder.json", "truncated.csv.gz", "song.mp3"])
+@pytest.mark.parametrize(
+    "name", ["none.json", "folder.json", "truncated.csv.gz", "damaged.csv.gz", "x.mp3"]
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "truncated.csv.gz").write_bytes(gzip.compress(b"a,b\nc,d\n")[:-9])
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(b"")[:10] + b"\xff" * 30)
 
     with pytest.raises(GroundTruthError, match=f"{name}' (cannot be read|is not a ground truth)"):
         GroundTruth.read(tmp_path / name)
@@ -347,9 +364,10 @@ def test_the_real_labels_are_read(shared_data: Path) -> None:
 def test_without_options_everything_trains() -> None:
     truth = GroundTruth.from_classes("moods", [("sad", ["d", "c"]), ("happy", ["b", "a"])])
 
-    assert select(truth, {}) == Selection(
-        {"a": "happy", "b": "happy", "c": "sad", "d": "sad"}, {}, ()
-    )
+    selection = select(truth, {})
+
+    assert selection == Selection({"a": "happy", "b": "happy", "c": "sad", "d": "sad"}, {}, ())
+    assert list(selection.training) == ["a", "b", "c", "d"]
 
 
 def test_the_artist_filter_trains_on_one_recording_of_each_artist_in_a_class() -> None:
@@ -404,6 +422,15 @@ def test_what_is_chosen_does_not_depend_on_the_order_of_the_input(mode: Any) -> 
 
     assert list(one.training.items()) == list(two.training.items())
     assert list(one.testing.items()) == list(two.testing.items())
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_input() -> None:
+    class_of = dataset({"happy": 9, "sad": 8, "so": 5}).class_of
+
+    one, _ = limit_class_sizes(class_of, "smallest", seed=3)
+    two, _ = limit_class_sizes(dict(reversed(class_of.items())), "smallest", seed=3)
+
+    assert list(one) == list(two)
 
 
 def test_the_choice_of_a_seed_stays_the_same() -> None:
