@@ -22,10 +22,16 @@ def migrate(invocation: Invocation, *, check: bool) -> int:
     url = invocation.settings().database_url
     # Imported here, because alembic takes its time and wrong settings should be told at once.
     import migrations  # noqa: PLC0415
+    from schema.errors import SchemaMismatch  # noqa: PLC0415
     from worker.commands.connections import in_words  # noqa: PLC0415
 
     with in_words(url):
         before, head = migrations.current(url), migrations.head()
+        if before is not None and before not in migrations.known():
+            raise SchemaMismatch(
+                f"The database is at revision {before}, newer than this program, which knows "
+                f"{head}: install the newer acoustic-workers."
+            )
         if before == head:
             invocation.out.print(plain(f"The database is at {head}: nothing to do."))
             return 0

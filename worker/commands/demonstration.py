@@ -26,6 +26,7 @@ from trainer.options import JobOptions
 from worker.commands import surroundings
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_result
+from worker.commands.signals import ended_by_signals
 from worker.commands.text import visible
 from worker.commands.watching import follow
 
@@ -55,7 +56,7 @@ class Demonstration:
     def run(self, keep: Path | None) -> int:
         """Run it in the folder to keep, or in one that is removed; 0, or 4 if the job failed."""
         JobOptions.parse(self.options)
-        with surroundings.ended_by_signals(), surroundings.working_folder(keep) as folder:
+        with ended_by_signals(), surroundings.working_folder(keep) as folder:
             with surroundings.postgres(folder, durable=keep is not None) as url:
                 details = self._work(url, folder)
             if details.result is None:

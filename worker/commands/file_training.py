@@ -19,6 +19,7 @@ from worker.commands import progress
 from worker.commands.evaluations import summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
+from worker.commands.signals import ended_by_signals
 from worker.commands.writing import require_writable, write_aside
 
 # Flags and options of the command that go into the job options under their own name.
@@ -81,7 +82,8 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     """
     for target in filter(None, (order.model, order.report)):
         require_writable(target)
-    evaluation = _evaluate(invocation, order)
+    with ended_by_signals():
+        evaluation = _evaluate(invocation, order)
     report = evaluation.report(predictions=order.predictions)
     written = [("model", order.model), ("SHA-256", evaluation.model.save(order.model))]
     if order.report:

@@ -11,6 +11,7 @@ from schema import evaluation_jobs
 from worker.commands.connections import database, transaction
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
+from worker.commands.job_references import resolve
 from worker.commands.job_status import as_json, status_table
 from worker.commands.parameters import job_options
 from worker.commands.text import plain
@@ -19,8 +20,6 @@ from worker.commands.watching import follow
 JOB_FAILED = 4
 
 _STATUSES = click.Choice(["pending", "running", "done", "failed"])
-_SHORTEST_PREFIX = 4
-_FULL_ID = 32
 
 _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
@@ -142,30 +141,6 @@ def retry(invocation: Invocation, job: str) -> None:
     with transaction(invocation) as connection:
         answer = evaluation_jobs.retry(connection, resolve(connection, job))
     invocation.out.print(plain(answer), soft_wrap=True)
-
-
-def resolve(connection: Connection, reference: str) -> UUID:
-    """Find the job that an id, or the beginning of one, means.
-
-    Raises
-    ------
-    click.UsageError
-        None or several begin like this, or it cannot be the beginning of an id.
-    """
-    digits = reference.replace("-", "").lower()
-    if not set(digits) <= set("0123456789abcdef") or len(digits) > _FULL_ID:
-        raise click.UsageError(f"{reference!r} is no job id.")
-    if len(digits) == _FULL_ID:
-        return UUID(digits)
-    if len(digits) < _SHORTEST_PREFIX:
-        raise click.UsageError(
-            f"{reference!r} is too short: give at least {_SHORTEST_PREFIX} characters of the id."
-        )
-    found = evaluation_jobs.matching(connection, digits, limit=2)
-    if len(found) == 1:
-        return found[0]
-    which = "More than one job begins" if found else "No job begins"
-    raise click.UsageError(f"{which} with {reference!r}; see acoustic jobs list.")
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

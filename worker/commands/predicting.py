@@ -2,31 +2,21 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer.descriptors import LowLevel, flatten
-from trainer.documents import read_documents
+from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
 from trainer.models.bundle import HISTORY_MAGIC, Model, Prediction
+from worker.commands.document_stream import Item, items
 from worker.commands.invocation import Invocation
 
 # Enough for one matrix product to do the work of many; few enough that lines come steadily and
 # memory stays small.
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Item:
-    """A document that was read, or the reason why it could not be."""
-
-    recording: str
-    document: LowLevel | None = None
-    error: str | None = None
 
 
 def carry_out(invocation: Invocation, models: Sequence[Path], documents: Sequence[Path]) -> int:
@@ -40,8 +30,8 @@ def carry_out(invocation: Invocation, models: Sequence[Path], documents: Sequenc
     del invocation  # JSON goes to standard output as it is
     loaded = load(models)
     usable = True
-    items = _items(documents)
-    while batch := list(islice(items, _BATCH)):
+    stream = items(documents)
+    while batch := list(islice(stream, _BATCH)):
         for line in _lines(loaded, batch):
             usable = usable and "error" not in line
             click.echo(json.dumps(line))
@@ -84,30 +74,6 @@ def load_model(path: Path) -> Model:
                 "give a model that acoustic train or the evaluator wrote"
             )
     return Model.load(path)
-
-
-def _items(paths: Sequence[Path]) -> Iterator[Item]:
-    broken: list[Item] = []
-
-    def note(place: str, error: DocumentError) -> None:
-        broken.append(Item(place, error=str(error)))
-
-    for recording, document in read_documents(paths, on_error=note):
-        yield from _drained(broken)
-        yield _item(recording, document)
-    yield from _drained(broken)
-
-
-def _drained(items: list[Item]) -> Iterator[Item]:
-    while items:
-        yield items.pop(0)
-
-
-def _item(recording: str, document: Any) -> Item:
-    try:
-        return Item(recording, document=flatten(document))
-    except DocumentError as error:
-        return Item(recording, error=str(error))
 
 
 def _lines(models: Mapping[str, Model], batch: Sequence[Item]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What the demo needs around it, none of which is left behind: folder, server, evaluator."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -9,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Never
 
 from worker.commands.failures import CommandError
 from worker.embedded import EmbeddedPostgres
@@ -22,17 +19,6 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _DRAIN_SECONDS = 2
 # Longer than the evaluator takes to give its job back.
 _STOP_SECONDS = 15
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that everything is stopped."""
-    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -132,8 +118,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def _exit(number: int, frame: FrameType | None) -> Never:
-    del frame
-    raise SystemExit(128 + number)

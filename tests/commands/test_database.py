@@ -1,0 +1,173 @@
+"""``acoustic migrate`` and ``acoustic doctor``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from click.testing import Result
+from sqlalchemy import Engine, create_engine, text
+
+import migrations
+
+Acoustic = Callable[..., Result]
+
+
+def test_an_empty_database_is_migrated_and_then_left_alone(
+    acoustic: Acoustic, empty_database_url: str
+) -> None:
+    first = acoustic("migrate", DATABASE_URL=empty_database_url)
+    second = acoustic("migrate", DATABASE_URL=empty_database_url)
+
+    assert first.exit_code == second.exit_code == 0
+    assert f"from nothing to {migrations.head()}" in first.stdout
+    assert "nothing to do" in second.stdout
+
+
+def test_check_changes_nothing_and_tells_by_its_exit_code(
+    acoustic: Acoustic, empty_database_url: str
+) -> None:
+    result = acoustic("migrate", "--check", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 3
+    assert migrations.current(empty_database_url) is None
+
+
+def test_check_is_content_with_a_migrated_database(on_database: Acoustic) -> None:
+    assert on_database("migrate", "--check").exit_code == 0
+
+
+def test_a_database_newer_than_the_program_is_refused(
+    on_database: Acoustic, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE acoustic_workers_revision SET version_num = '9999'"))
+
+    result = on_database("migrate")
+
+    assert result.exit_code == 3
+    assert "9999" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_sound_installation(on_database: Acoustic) -> None:
+    result = on_database("doctor")
+
+    assert result.exit_code == 0, result.stdout
+    for about in ("settings", "database", "schema", "rights", "models", "projects", "engine"):
+        assert about in result.stdout
+    assert "trouble" not in result.stdout
+    assert "warning" not in result.stdout
+
+
+def test_the_doctor_lists_every_wrong_setting(acoustic: Acoustic) -> None:
+    result = acoustic("doctor", DATABASE_URL=None, ACOUSTIC_LEASE_SECONDS="long")
+
+    assert result.exit_code == 2
+    assert "DATABASE_URL" in result.stdout
+    assert "ACOUSTIC_LEASE_SECONDS" in result.stdout
+
+
+def test_the_doctor_warns_of_names_that_are_no_settings(on_database: Acoustic) -> None:
+    result = on_database("doctor", ACOUSTIC_PORT_80_TCP="x")
+
+    assert result.exit_code == 0
+    assert "ACOUSTIC_PORT_80_TCP is no setting" in result.stdout
+
+
+def test_the_doctor_tells_of_a_database_that_does_not_answer(acoustic: Acoustic) -> None:
+    result = acoustic("doctor", DATABASE_URL="postgresql://ann:s3cret@127.0.0.1:1/x?password=pw9")
+
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in result.stdout
+    assert "s3cret" not in result.output
+    assert "pw9" not in result.output
+
+
+def test_the_doctor_says_to_migrate(acoustic: Acoustic, empty_database_url: str) -> None:
+    result = acoustic("doctor", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 3
+    assert "acoustic migrate" in result.stdout
+
+
+@pytest.fixture
+def poor_url(engine: Engine) -> str:
+    """The database as a user who may read and not write sees it."""
+    with engine.begin() as connection:
+        for statement in (
+            "DROP ROLE IF EXISTS poor",
+            "CREATE ROLE poor LOGIN",
+            "GRANT USAGE ON SCHEMA worker, public TO poor",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA worker, public TO poor",
+        ):
+            connection.execute(text(statement))
+    return engine.url.set(username="poor").render_as_string(hide_password=False)
+
+
+def test_the_doctor_names_rights_that_are_missing(acoustic: Acoustic, poor_url: str) -> None:
+    result = acoustic("doctor", DATABASE_URL=poor_url)
+
+    assert result.exit_code == 1
+    assert "GRANT SELECT, UPDATE ON public.dataset_eval_jobs TO poor;" in result.stdout
+    assert "TO poor;" in result.stdout
+    assert "ON public.lowlevel TO" not in result.stdout
+
+
+def test_a_right_that_is_missing_is_a_sentence(
+    acoustic: Acoustic, poor_url: str, job: Callable[..., UUID]
+) -> None:
+    result = acoustic("jobs", "cancel", job(), DATABASE_URL=poor_url)
+
+    assert result.exit_code == 1
+    assert "The database refuses: permission denied" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_doctor_tells_of_a_folder_that_cannot_be_written(
+    on_database: Acoustic, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    result = on_database("doctor", ACOUSTIC_MODEL_DIR=str(tmp_path / "file" / "models"))
+
+    assert result.exit_code == 1
+    assert "ACOUSTIC_MODEL_DIR" in result.stdout
+
+
+def test_the_doctor_makes_no_folder(on_database: Acoustic, tmp_path: Path) -> None:
+    result = on_database("doctor")
+
+    assert "will be made" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_tells_of_an_engine_that_is_not_there(on_database: Acoustic) -> None:
+    result = on_database("doctor", ACOUSTIC_ENGINE="native")
+
+    assert "engine" in result.stdout
+    assert result.exit_code in {0, 1}
+
+
+def test_the_doctor_lists_jobs_that_an_older_evaluator_left(
+    on_database: Acoustic, engine: Engine, job: Callable[..., UUID]
+) -> None:
+    left = job()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE dataset_eval_jobs SET status = 'running'"))
+
+    result = on_database("doctor")
+
+    assert result.exit_code == 0
+    assert str(left) in result.stdout
+    assert "acoustic jobs retry" in result.stdout
+
+
+def test_the_database_is_reached_whatever_driver_its_url_names(
+    acoustic: Acoustic, database_url: str
+) -> None:
+    url = create_engine(database_url).url
+    for driver in ("postgresql", "postgres", "postgresql+psycopg"):
+        named = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        named = named.replace("postgresql", driver, 1)
+        assert acoustic("jobs", "list", DATABASE_URL=named).exit_code == 0

@@ -1,0 +1,216 @@
+"""``acoustic train``: files in, a model and a report out."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import examples
+from trainer.models.bundle import Model
+from worker.commands.file_training import Order
+from worker.commands.training import train
+
+Acoustic = Callable[..., Result]
+Start = Callable[..., subprocess.Popen[str]]
+
+GROUND_TRUTH = examples.ground_truth("danceability")
+DOCUMENTS = examples.documents()
+
+
+def order(*arguments: str) -> Order:
+    """What `train` makes of its arguments."""
+    files = [str(GROUND_TRUTH), str(DOCUMENTS), "--model", "a.model"]
+    return Order.of(train.make_context("train", [*files, *arguments]).params)
+
+
+def test_without_options_a_job_gets_none() -> None:
+    assert order().options == {}
+
+
+def test_options_become_those_of_a_job() -> None:
+    given = order(
+        *("--preprocessing", "basic,normalized", "--kernel", "poly,rbf", "--c", "-5,1"),
+        *("--gamma", "-3", "--folds", "3", "--seed", "7", "--normalize-mode", "smallest"),
+        *("--balance-classes", "--artist-filter", "--nested"),
+    )
+
+    assert given.options == {
+        "preprocessing_values": ["basic", "normalized"],
+        "kernel_values": ["poly", "rbf"],
+        "c_values": [-5, 1],
+        "gamma_values": [-3],
+        "folds": 3,
+        "seed": 7,
+        "normalize": True,
+        "normalize_mode": "smallest",
+        "balance_classes": True,
+        "filter_type": "artist",
+        "nested": True,
+    }
+
+
+def test_a_model_and_a_report_are_written_and_shown(
+    acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    model, report = tmp_path / "a.model", tmp_path / "a.json"
+
+    result = acoustic(
+        *("train", GROUND_TRUTH, DOCUMENTS, "--model", model, "--report", report, "--predictions"),
+        *small_grid,
+    )
+
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(report.read_text())
+    loaded = Model.load(model)
+    assert loaded.manifest["training"]["accuracy"] == said["accuracy"]
+    assert f"{said['accuracy']:.2f} %" in result.stdout
+    assert "normalized, RBF, C 2^5, gamma 2^-5" in result.stdout
+    assert "actual \\ predicted" in result.stdout
+    assert str(model) in result.stdout
+    assert len(said["grid"]) == 1
+    assert len(said["grid"][0]["predicted"]) == len(said["recordings"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.model"]
+    assert "grid: 1 of 1" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_equal_files_give_an_equal_model_wherever_they_lie(
+    acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path, model: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / DOCUMENTS.name
+    moved.parent.mkdir()
+    moved.write_bytes(DOCUMENTS.read_bytes())
+
+    acoustic("train", GROUND_TRUTH, moved, "--model", tmp_path / "b.model", *small_grid)
+
+    assert (tmp_path / "b.model").read_bytes() == model.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--c", "99"), "99"),
+        (("--c", "a"), "'a' is not a comma-separated list of whole numbers"),
+        (("--folds", "1"), "folds"),
+        (("--kernel", "linear"), "linear"),
+        (("--preprocessing", "basicc"), "basic"),
+        (("--engine", "fast"), "fast"),
+    ],
+)
+def test_a_wrong_option_is_a_sentence_and_exit_code_2(
+    acoustic: Acoustic, tmp_path: Path, option: tuple[str, str], said: str
+) -> None:
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model", *option)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def written(path: Path, documents: dict[str, Any]) -> Path:
+    """Documents as a .jsonl file."""
+    lines = (json.dumps({"id": name, "document": value}) for name, value in documents.items())
+    with gzip.open(path, "wt") as stream:
+        stream.write("\n".join(lines))
+    return path
+
+
+def test_a_document_that_cannot_be_used_is_named(
+    acoustic: Acoustic, corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    recording = json.loads(GROUND_TRUTH.read_text())["classes"]["danceable"][0]
+    documents = written(tmp_path / "documents.jsonl.gz", {**corpus, recording: None})
+
+    result = acoustic("train", GROUND_TRUTH, documents, "--model", tmp_path / "a.model")
+
+    assert result.exit_code == 2
+    assert f"recording {recording}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_recordings_without_a_document_are_named(
+    acoustic: Acoustic, corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    recording = json.loads(GROUND_TRUTH.read_text())["classes"]["danceable"][0]
+    rest = {name: value for name, value in corpus.items() if name != recording}
+    documents = written(tmp_path / "documents.jsonl.gz", rest)
+
+    result = acoustic("train", GROUND_TRUTH, documents, "--model", tmp_path / "a.model")
+
+    assert result.exit_code == 2
+    assert recording in result.stderr
+
+
+def test_a_place_for_the_model_that_cannot_be_written_is_told_before_anything_is_read(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+
+    result = acoustic("train", broken, broken, "--model", tmp_path / "missing" / "a.model")
+
+    assert result.exit_code == 2
+    assert "a.model cannot be written" in result.stderr
+
+
+def test_a_place_for_the_report_that_cannot_be_written_is_told_as_early(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    result = acoustic(
+        *("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model", "--report", tmp_path)
+    )
+
+    assert result.exit_code == 2
+    assert "is a folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
+def test_an_interruption_leaves_neither_files_nor_processes(
+    started: Start, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = started("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("grid"):
+            break
+
+    began = time.monotonic()
+    os.killpg(process.pid, number)
+    assert process.wait(60) == code
+
+    assert time.monotonic() - began < 30
+    assert list(tmp_path.iterdir()) == []
+    assert _gone(process.pid, within=30)
+
+
+def _gone(group: int, *, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_terminal_gets_a_progress_bar(
+    on_terminal: Callable[..., str], small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    written = on_terminal(
+        *("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model"), *small_grid
+    )
+
+    assert "━" in written
+    assert "\x1b[" in written

@@ -1,0 +1,123 @@
+"""Low-level documents one after the other, where one that is broken does not end the stream."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from trainer.descriptors import LowLevel, flatten
+from trainer.documents import parse_json, read_documents, recording_id
+from trainer.errors import DocumentError
+from trainer.parsing import MAX_BYTES, check_size
+
+_SUFFIXES = {".json", ".yaml", ".yml", ".sig"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A document, or the reason why it cannot be used.
+
+    Attributes
+    ----------
+    recording
+        Id of the recording; the place of the document where it has none.
+    document
+        What was read, or None.
+    error
+        Why there is none, in a sentence.
+    """
+
+    recording: str
+    document: LowLevel | None = None
+    error: str = ""
+
+
+def items(paths: Sequence[Path]) -> Iterator[Item]:
+    """Read folders, single files and .jsonl files, in the order given, a folder in order of names.
+
+    Raises
+    ------
+    DocumentError
+        A folder holds no document at all.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _folder(path)
+        elif _suffix(path) == ".jsonl":
+            yield from _lines(path)
+        else:
+            yield _file(path)
+
+
+class _Heard:
+    """Wants every recording, and remembers the one that it was asked about."""
+
+    recording: str | None = None
+
+    def __contains__(self, recording: object) -> bool:
+        self.recording = str(recording)
+        return True
+
+
+def _folder(path: Path) -> Iterator[Item]:
+    # "._song.json" is what macOS puts beside song.json in archives.
+    files = sorted(
+        file for file in path.rglob("[!.]*") if _suffix(file) in _SUFFIXES and file.is_file()
+    )
+    if not files:
+        list(read_documents([path]))  # has the sentence for it
+    for file in files:
+        yield _file(file)
+
+
+def _file(path: Path) -> Item:
+    heard = _Heard()
+    try:
+        ((recording, document),) = read_documents([path], wanted=heard)
+        return Item(recording, document=flatten(document))
+    except DocumentError as error:
+        return Item(heard.recording or str(path), error=str(error))
+
+
+def _lines(path: Path) -> Iterator[Item]:
+    # A line at a time and not by read_documents, which ends at the first one that is broken.
+    number = 0
+    try:
+        with closing(_opened(path)) as stream:
+            while line := stream.readline(MAX_BYTES + 1):
+                number += 1
+                if line.strip():
+                    yield _line(line, f"{path}, line {number}")
+    except (OSError, EOFError, zlib.error) as error:
+        yield Item(str(path), error=f"{path} cannot be read beyond line {number}: {error}")
+
+
+def _line(line: bytes, place: str) -> Item:
+    recording = place
+    try:
+        check_size(line)
+        value = parse_json(line)
+        recording = _id(value)
+        return Item(recording, document=flatten(value.get("document")))
+    except DocumentError as error:
+        return Item(recording, error=str(error) if recording != place else f"{place}: {error}")
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"]:
+        raise DocumentError('the line is not an object with "id" and "document"')
+    return recording_id(value["id"])
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.name.lower().endswith(".gz"):
+        return cast("BinaryIO", gzip.open(path))
+    return path.open("rb")
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
