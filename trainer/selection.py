@@ -162,7 +162,7 @@ def limit_class_sizes(
     else:
         members = {label: ids for label, ids in members.items() if len(ids) > size}
     generator = random.Random(seed)  # noqa: S311 - a repeatable choice, not a secret
-    sampled = {r for label in sorted(members) for r in generator.sample(members[label], size)}
+    sampled = {r for ids in members.values() for r in generator.sample(ids, size)}
     of_sampled_classes = sorted(r for ids in members.values() for r in ids)
     kept = {r: class_of[r] for r in of_sampled_classes if r in sampled}
     rest = {r: class_of[r] for r in of_sampled_classes if r not in sampled}
