@@ -27,6 +27,7 @@ __all__ = [
     "current",
     "downgrade",
     "head",
+    "known",
     "psycopg2_url",
     "revision_of",
     "run_sql",
@@ -58,6 +59,9 @@ def downgrade(url: str, revision: str) -> None:
     """Take the database at `url` back to `revision` ("base": as it was before the first)."""
     with _transaction(url) as connection:
         command.downgrade(_config(connection), revision)
+        if revision_of(connection) is None:
+            # Alembic would leave it behind, empty.
+            connection.execute(text(f"DROP TABLE {VERSION_TABLE_SCHEMA}.{VERSION_TABLE}"))
 
 
 def current(url: str) -> str | None:

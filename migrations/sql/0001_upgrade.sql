@@ -1,6 +1,14 @@
 -- AcousticBrainz's schema 4, as far as the workers use it. On a database that already has these
 -- types and tables nothing is made twice and nothing is altered.
 
+DO $$
+BEGIN
+    IF to_regnamespace('worker') IS NOT NULL THEN
+        RAISE EXCEPTION 'This database has a schema named worker that acoustic-workers did not make.'
+            USING HINT = 'Rename it (ALTER SCHEMA worker RENAME TO …), or use another database.';
+    END IF;
+END $$;
+
 CREATE SCHEMA worker;
 COMMENT ON SCHEMA worker IS 'Everything of acoustic-workers that is not a table of AcousticBrainz';
 

@@ -33,7 +33,15 @@ from schema.evaluation_jobs.claiming import (
     rescue,
 )
 from schema.evaluation_jobs.ending import end, finish
-from schema.evaluation_jobs.operating import cancel, enqueue, list_jobs, retry, show
+from schema.evaluation_jobs.operating import (
+    cancel,
+    enqueue,
+    legacy_running,
+    list_jobs,
+    matching,
+    retry,
+    show,
+)
 from schema.evaluation_jobs.values import (
     Attempt,
     EvaluationJob,
@@ -57,7 +65,9 @@ __all__ = [
     "end",
     "enqueue",
     "finish",
+    "legacy_running",
     "list_jobs",
+    "matching",
     "open_attempt",
     "renew",
     "rescue",

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Row, Select, select, text
 from sqlalchemy.exc import DBAPIError
 
 from schema import tables
-from schema.documents import json_text
+from schema.documents import json_text, storable
 from schema.errors import NotFound, SchemaError
 from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcome
 
-__all__ = ["cancel", "enqueue", "list_jobs", "retry", "show"]
+__all__ = ["cancel", "enqueue", "legacy_running", "list_jobs", "matching", "retry", "show"]
 
 ENQUEUE = text("SELECT worker.enqueue_evaluation(:dataset, CAST(:options AS jsonb))")
 CANCEL = text("SELECT worker.cancel_evaluation(:job)")
@@ -27,7 +27,25 @@ LIST = text("""
      LIMIT :limit
 """)
 
+# The newest first: of the jobs that share the beginning of an id, that is the one in mind.
+MATCHING = text("""
+    SELECT id FROM dataset_eval_jobs
+     WHERE starts_with(id::text, :prefix)
+  ORDER BY created DESC, id
+     LIMIT :limit
+""")
+
+LEGACY_RUNNING = text("""
+    SELECT j.id FROM dataset_eval_jobs j
+     WHERE j.status = 'running'
+       AND NOT EXISTS (SELECT FROM worker.evaluation_attempts a
+                        WHERE a.job_id = j.id AND a.ended IS NULL)
+  ORDER BY j.created, j.id
+""")
+
 STATUS = text("SELECT * FROM worker.evaluation_jobs WHERE id = :job")
+
+PREFIX_LENGTH = 36  # of an id in full
 
 # SQLSTATEs that the functions of the database raise, with a sentence for a person.
 NO_DATA_FOUND = "P0002"
@@ -85,6 +103,17 @@ def list_jobs(
     """Give jobs, of one status or all: running, pending in their order, those that ended last."""
     rows = connection.execute(LIST, {"status": status, "limit": limit})
     return [JobStatus(**row._asdict()) for row in rows]
+
+
+def matching(connection: Connection, prefix: str, *, limit: int = 11) -> list[UUID]:
+    """Give the jobs whose id begins with `prefix`, in either case, the newest first."""
+    values = {"prefix": storable(prefix.lower(), most=PREFIX_LENGTH), "limit": limit}
+    return list(connection.execute(MATCHING, values).scalars())
+
+
+def legacy_running(connection: Connection) -> list[UUID]:
+    """Give the jobs that stand as running though nobody claimed them: an older evaluator's."""
+    return list(connection.execute(LEGACY_RUNNING).scalars())
 
 
 def show(connection: Connection, job_id: UUID) -> JobDetails:

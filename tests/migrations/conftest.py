@@ -79,11 +79,10 @@ def acousticbrainz_url(empty_database_url: str, sql: Sql) -> str:
 
 @pytest.fixture
 def catalog(sql: Sql) -> Callable[[], list[str]]:
-    """Everything in the database that is not Postgres's own, but for Alembic's table."""
+    """Everything in the database that is not Postgres's own."""
 
     def catalog() -> list[str]:
-        lines = sorted(line for (line,) in sql(CATALOG))
-        return [line for line in lines if "acoustic_workers_revision" not in line]
+        return sorted(line for (line,) in sql(CATALOG))
 
     return catalog
 

@@ -194,6 +194,18 @@ def test_an_acousticbrainz_that_is_too_old_is_refused_and_left_alone(
     assert catalog() == before
 
 
+def test_somebody_elses_schema_of_our_name_is_refused_and_left_alone(
+    empty_database_url: str, sql: Step, catalog: Step
+) -> None:
+    sql("CREATE SCHEMA worker")
+    before = catalog()
+
+    with pytest.raises(DBAPIError, match="schema named worker"):
+        migrations.upgrade(empty_database_url)
+
+    assert catalog() == before
+
+
 def test_a_downgrade_stops_where_somebody_elses_table_refers_to_ours(
     empty_database_url: str, sql: Step, catalog: Step
 ) -> None:
@@ -254,12 +266,11 @@ def test_two_at_once_migrate_one_after_the_other(empty_database_url: str) -> Non
 
 
 def test_the_script_for_applying_by_hand_does_the_same(
-    empty_database_url: str, sql: Step, catalog: Step
+    empty_database_url: str, catalog: Step
 ) -> None:
     migrations.upgrade(empty_database_url)
     expected = catalog()
     migrations.downgrade(empty_database_url, "base")
-    sql("DROP TABLE acoustic_workers_revision")
 
     url = make_url(empty_database_url).set(drivername="postgresql")
     connection = psycopg2.connect(url.render_as_string(hide_password=False))

@@ -391,3 +391,28 @@ def test_a_job_for_a_remote_evaluator_has_no_place_in_the_queue(
     make_job(eval_location="remote")
 
     assert status_table()[0].pos is None
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(engine: Engine, make_job: Step) -> None:
+    now = datetime.now(UTC)
+    ids = [UUID(f"abc{number}0000-0000-4000-8000-000000000000") for number in range(3)]
+    for age, job_id in enumerate(ids):
+        make_job(id=job_id, created=now - timedelta(hours=age))
+
+    with engine.connect() as connection:
+        assert evaluation_jobs.matching(connection, "ABC") == ids
+        assert evaluation_jobs.matching(connection, "abc", limit=2) == ids[:2]
+        assert evaluation_jobs.matching(connection, str(ids[1])) == [ids[1]]
+        assert evaluation_jobs.matching(connection, "%") == []
+        assert evaluation_jobs.matching(connection, "abc\x00") == []
+
+
+def test_a_job_that_nobody_claimed_and_that_stands_as_running_is_named(
+    engine: Engine, make_job: Step, claim: Step
+) -> None:
+    make_job()
+    claim()
+    left = make_job(status="running")
+
+    with engine.connect() as connection:
+        assert evaluation_jobs.legacy_running(connection) == [left]
