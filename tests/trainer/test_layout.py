@@ -1,0 +1,106 @@
+"""Which column is which dimension of which descriptor."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.descriptors import flatten
+from trainer.errors import DocumentError
+from trainer.layout import Descriptor, Layout, strings_of
+
+LAYOUT = Layout(
+    (
+        Descriptor(".a", 2),
+        Descriptor(".b", 1, ("major", "minor")),
+        Descriptor(".c", 3),
+    )
+)
+
+
+def test_columns_follow_the_descriptors() -> None:
+    assert LAYOUT.width == 6
+    assert LAYOUT.starts.tolist() == [0, 2, 3]
+    assert LAYOUT.descriptor_of.tolist() == [0, 0, 1, 2, 2, 2]
+    assert LAYOUT.real_columns.tolist() == [True, True, False, True, True, True]
+
+
+def test_a_selection_keeps_the_order_and_tells_the_columns() -> None:
+    layout, columns = LAYOUT.keep([".c", ".a", ".unknown"])
+
+    assert layout.names == (".a", ".c")
+    assert columns.tolist() == [0, 1, 3, 4, 5]
+
+
+def test_nothing_kept_is_a_layout_without_columns() -> None:
+    layout, columns = LAYOUT.keep([])
+
+    assert (layout.width, columns.tolist(), layout.starts.tolist()) == (0, [], [])
+
+
+def test_a_layout_of_bare_columns_keeps_their_order_by_name() -> None:
+    names = Layout.of_columns(12).names
+
+    assert list(names) == sorted(names)
+    assert len(set(names)) == 12
+
+
+def test_documents_become_rows_and_text_becomes_codes() -> None:
+    documents = [
+        flatten({"a": [1, 2], "b": "minor", "c": [3, 4, 5], "further": 9}),
+        flatten({"a": [6, 7], "b": "major", "c": [8, 9, 0]}),
+    ]
+
+    matrix = LAYOUT.matrix(documents)
+
+    assert matrix.dtype == np.float32
+    assert matrix.tolist() == [[1, 2, 1, 3, 4, 5], [6, 7, 0, 8, 9, 0]]
+
+
+def test_each_unknown_text_gets_the_number_of_known_ones_whatever_came_before() -> None:
+    rows = LAYOUT.matrix(
+        [flatten({"a": [1, 2], "b": b, "c": [3, 4, 5]}) for b in ("dorian", "lydian", "dorian")]
+    )
+
+    assert rows[:, 2].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("document", "lacking"),
+    [
+        ({"a": [1, 2], "b": "major"}, "c"),
+        ({"a": [1], "b": "major", "c": [1, 2, 3]}, "a"),
+        ({"a": [1, 2], "b": ["major", "minor"], "c": [1, 2, 3]}, "b"),
+        ({"a": ["x", "y"], "b": "major", "c": [1, 2, 3]}, "a"),
+        ({"a": [1, 2], "b": "major", "c": []}, "c"),
+    ],
+)
+def test_a_document_that_does_not_fit_is_refused_by_the_name_of_what_it_lacks(
+    document: Any, lacking: Any
+) -> None:
+    with pytest.raises(DocumentError, match=f"the document lacks {lacking}, or has"):
+        LAYOUT.matrix([flatten(document)])
+
+
+def test_the_message_says_which_extractor_wrote_the_document() -> None:
+    document = {"x": 1, "metadata": {"version": {"essentia": "2.1-beta5\n"}}}
+
+    with pytest.raises(DocumentError, match=r"written by Essentia '2\.1-beta5\\n'"):
+        LAYOUT.matrix([flatten(document)])
+
+
+def test_the_message_names_a_few_of_many() -> None:
+    layout = Layout(tuple(Descriptor(f".d{number}") for number in range(9)))
+
+    with pytest.raises(DocumentError, match="d0, d1, d2, d3, d4 and 4 more"):
+        layout.matrix([flatten({"x": 1})])
+
+
+def test_numbers_where_text_is_expected_are_text_again() -> None:
+    layout = Layout((Descriptor(".year", 2, ("1999", "0.5")),))
+
+    assert layout.matrix([flatten({"year": [1999, 0.5]})]).tolist() == [[0, 1]]
+
+
+def test_a_descriptor_that_a_document_lacks_has_no_text() -> None:
+    assert strings_of(flatten({"x": 1}), ".year") is None
