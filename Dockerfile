@@ -33,10 +33,10 @@ LABEL org.opencontainers.image.title="acoustic-workers" \
 
 # A fixed number, so that the owner of a mounted folder can be set from outside.
 RUN groupadd --gid 10001 acoustic \
-    && useradd --uid 10001 --gid acoustic --no-log-init --create-home \
+    && useradd --uid 10001 --gid acoustic --no-log-init --no-create-home \
         --home-dir /var/lib/acoustic --shell /usr/sbin/nologin acoustic \
     && install --directory --owner=acoustic --group=acoustic \
-        /var/lib/acoustic/models /var/lib/acoustic/projects
+        /var/lib/acoustic /var/lib/acoustic/models /var/lib/acoustic/projects
 
 COPY --from=build /opt/acoustic /opt/acoustic
 
