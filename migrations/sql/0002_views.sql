@@ -10,10 +10,12 @@ BEGIN
     done := progress ->> 'done';
     total := progress ->> 'total';
     spent := now() - (progress ->> 'started')::timestamptz;
-    IF done <= 0 OR total < done THEN
-        RETURN NULL;
+    -- A clock that is ahead of ours, or hardly any work done: a guess would say nothing.
+    IF done > 0 AND total >= done AND spent >= interval '0'
+       AND spent * ((total - done) / done) < interval '1 year' THEN
+        RETURN spent * ((total - done) / done);
     END IF;
-    RETURN greatest(interval '0', spent * ((total - done) / done));
+    RETURN NULL;
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $$;
