@@ -80,7 +80,8 @@ class Preprocessing(_DescriptorTransformer):
         self.unmatched_: tuple[str, ...] = ()
         self.not_enumerated_: tuple[str, ...] = ()
         for step in recipe(self.name, self.template):
-            matrix = self._fit_step(step, matrix)
+            if self.layout_.width:  # of some documents a recipe leaves nothing
+                matrix = self._fit_step(step, matrix)
         return matrix
 
     def transform(self, X: ArrayLike) -> Float32:
