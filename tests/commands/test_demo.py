@@ -1,0 +1,119 @@
+"""``acoustic demo``: the whole way, with real processes, and nothing left behind."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Start = Callable[..., subprocess.Popen[str]]
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+SMALL = ("-o", "preprocessing_values=normalized", "-o", "kernel_values=rbf", "-o", "c_values=5")
+
+
+def processes_of(folder: Path) -> set[int]:
+    """Processes that know of the folder by their arguments or their environment."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                known = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if bytes(folder) in known:
+                found.add(int(entry.name))
+    return found
+
+
+def all_gone(folder: Path, *, within: float = 30) -> bool:
+    deadline = time.monotonic() + within
+    while processes_of(folder):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(
+    process: Process, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+
+    done = process("demo", "--keep", kept, *SMALL, "-o", "gamma_values=-5")
+
+    assert done.returncode == 0, done.stderr
+    assert "SELECT worker.enqueue_evaluation('" in done.stdout
+    assert "running  attempt 1" in done.stdout
+    assert "normalized, RBF, C 2^5, gamma 2^-5" in done.stdout
+    assert "actual \\ predicted" in done.stdout
+    assert all_gone(kept)
+    following = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  ")]
+    following = [words for words in following if words and words[0] in {"models", "predict"}]
+    assert [words[0] for words in following] == ["models", "predict"]
+    for words in following:
+        again = process(*shlex.split(" ".join(words)))
+        assert again.returncode == 0, again.stderr
+    assert "danceability" in again.stdout
+
+
+def test_another_terminal_can_look_on_and_a_job_that_fails_is_told(
+    started: Start, process: Process, tmp_path: Path
+) -> None:
+    demo = started("demo", TMPDIR=str(tmp_path))
+    assert demo.stdout is not None
+    address = next(line for line in demo.stdout if "DATABASE_URL=" in line)
+    job = next(line for line in demo.stdout if "grid" in line).split()[0]
+    (setting, *_) = shlex.split(address)
+
+    cancelled = process("jobs", "cancel", job, DATABASE_URL=setting.removeprefix("DATABASE_URL="))
+
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert "The job failed: cancelled by operator" in demo.stdout.read()
+    assert demo.wait(60) == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_and_tasks_are_checked_before_anything_is_started(
+    acoustic: Callable[..., Result],
+) -> None:
+    wrong_option = acoustic("demo", "-o", "folds=1")
+    wrong_task = acoustic("demo", "--task", "mood")
+
+    assert wrong_option.exit_code == wrong_task.exit_code == 2
+    assert "folds" in wrong_option.stderr
+    assert "there are danceability, gender" in wrong_task.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_stops_and_removes_everything(
+    started: Start, tmp_path: Path, number: int, code: int
+) -> None:
+    process = _until_it_trains(started("demo", TMPDIR=str(tmp_path)))
+
+    os.killpg(process.pid, number)
+
+    assert process.wait(60) == code
+    assert all_gone(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_killed_leaves_no_process(started: Start, tmp_path: Path) -> None:
+    process = _until_it_trains(started("demo", TMPDIR=str(tmp_path)))
+
+    process.kill()
+
+    assert all_gone(tmp_path)
+
+
+def _until_it_trains(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "grid" in line:
+            return process
+    raise AssertionError("it ended before it trained")

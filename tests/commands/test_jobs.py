@@ -1,0 +1,366 @@
+"""``acoustic jobs``, on a real database."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from click.testing import Result
+from sqlalchemy import Engine, text
+
+from schema import evaluation_jobs
+from schema.evaluation_jobs import EvaluationJob, JobDetails, Outcome, Usage
+
+Acoustic = Callable[..., Result]
+Job = Callable[..., UUID]
+Details = Callable[[UUID], JobDetails]
+Terminal = Callable[..., str]
+
+HOUR = timedelta(hours=1)
+HOSTILE = "\x1b[2J[red]moods[/red]\n\u202e"
+USAGE = Usage(exit_code=0, signal=None, peak_memory=250_000_000, cpu_seconds=12.5)
+
+RESULT = {
+    "project_path": "/projects/1",
+    "parameters": {"model": {"preprocessing": "basic", "kernel": "RBF", "C": 1, "gamma": -3}},
+    "accuracy": 66.67,
+    "accuracy_std": 3.5,
+    "balanced_accuracy": 65.0,
+    "majority_baseline": 50.0,
+    "confusion_matrix": {"happy": {"happy": 2, "sad": 1}, "sad": {"happy": 1, "sad": 2}},
+    "per_class": {"happy": {"precision": 66.67, "recall": 66.67, "f1": None, "support": 3}},
+    "recordings": ["r1", "r2", "r3"],
+    "actual": ["happy", "happy", "sad"],
+    "predicted": ["happy", "sad", "sad"],
+    "folds": [0, 1, 2],
+    "left_out": {"r9": "lacks \x1b[1mrhythm.bpm"},
+    "model": {"path": "/models/1.model", "sha256": "abc"},
+}
+
+
+@pytest.fixture
+def claimed(engine: Engine, job: Job) -> EvaluationJob:
+    """A job that a worker runs."""
+    job()
+    with engine.begin() as connection:
+        claim = evaluation_jobs.claim(connection, worker="worker-1", host="host-1", lease=HOUR)
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def done(engine: Engine, claimed: EvaluationJob) -> UUID:
+    """A job that has a result."""
+    with engine.begin() as connection:
+        assert evaluation_jobs.finish(
+            connection,
+            claimed,
+            result=RESULT,
+            training_set={"r1": "happy", "r2": "happy", "r3": "sad"},
+            testing_set={},
+            usage=USAGE,
+        )
+    return claimed.id
+
+
+def fail(
+    engine: Engine, claimed: EvaluationJob, message: str, traceback: str | None = None
+) -> None:
+    with engine.begin() as connection:
+        evaluation_jobs.end(
+            connection,
+            claimed,
+            outcome=Outcome.ERROR,
+            message=message,
+            traceback=traceback,
+            terminal=True,
+            max_attempts=3,
+        )
+
+
+def test_a_dataset_is_enqueued_with_its_options(
+    on_database: Acoustic, dataset: Callable[..., UUID], details: Details
+) -> None:
+    result = on_database(
+        *("jobs", "enqueue", dataset(), "--options", '{"seed": 3}', "-o", "c_values=-5,1")
+    )
+
+    assert result.exit_code == 0, result.stderr
+    found = details(UUID(result.stdout.strip()))
+    assert found.status.status == "pending"
+    assert found.options == {"seed": 3, "c_values": [-5, 1]}
+
+
+def test_wrong_options_are_refused_before_anything_is_stored(
+    on_database: Acoustic, engine: Engine, dataset: Callable[..., UUID]
+) -> None:
+    result = on_database("jobs", "enqueue", dataset(), "-o", "folds=1")
+
+    assert result.exit_code == 2
+    assert "folds" in result.stderr
+    with engine.connect() as connection:
+        assert evaluation_jobs.list_jobs(connection) == []
+
+
+def test_an_unknown_dataset_is_a_sentence(on_database: Acoustic) -> None:
+    result = on_database("jobs", "enqueue", UUID(int=1))
+
+    assert result.exit_code == 2
+    assert "There is no dataset" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_ground_truth_of_mbids_becomes_a_dataset(
+    on_database: Acoustic, details: Details, tmp_path: Path
+) -> None:
+    lines = [f"{UUID(int=number)},{'loud' if number % 2 else 'quiet'}" for number in range(4)]
+    ground_truth = tmp_path / "loudness.csv"
+    ground_truth.write_text("\n".join(lines))
+
+    result = on_database("jobs", "enqueue", "--file", ground_truth)
+
+    assert result.exit_code == 0, result.stderr
+    assert details(UUID(result.stdout.strip())).status.dataset == "loudness"
+
+
+def test_a_ground_truth_of_other_ids_is_refused(
+    on_database: Acoustic, engine: Engine, tmp_path: Path
+) -> None:
+    ground_truth = tmp_path / "loudness.csv"
+    ground_truth.write_text("a,loud\nb,loud\nc,quiet\nd,quiet\n")
+
+    result = on_database("jobs", "enqueue", "--file", ground_truth)
+
+    assert result.exit_code == 2
+    assert "'a' is no MBID" in result.stderr
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM dataset")) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], [str(UUID(int=1)), "--file", __file__]])
+def test_enqueue_takes_a_dataset_or_a_file(on_database: Acoustic, arguments: list[str]) -> None:
+    assert on_database("jobs", "enqueue", *arguments).exit_code == 2
+
+
+def test_the_list_is_a_table_of_whole_ids_when_piped(on_database: Acoustic, job: Job) -> None:
+    first, second = job("moods"), job("genres")
+
+    result = on_database("jobs", "list")
+
+    header, _, *rows = result.stdout.splitlines()
+    assert header.split()[:4] == ["job", "status", "queue", "dataset"]
+    assert [row.split()[:4] for row in rows] == [
+        [str(first), "pending", "1", "moods"],
+        [str(second), "pending", "2", "genres"],
+    ]
+    assert "\x1b" not in result.stdout
+
+
+def test_the_list_can_be_narrowed(on_database: Acoustic, done: UUID, job: Job) -> None:
+    waiting = job("genres")
+
+    pending = on_database("jobs", "list", "--status", "pending", "--json").stdout
+    one = on_database("jobs", "list", "--limit", "1", "--json").stdout
+
+    assert [json.loads(line)["id"] for line in pending.splitlines()] == [str(waiting)]
+    assert len(one.splitlines()) == 1
+    assert done != waiting
+
+
+def test_an_empty_list_leaves_standard_output_empty(on_database: Acoustic) -> None:
+    result = on_database("jobs", "list")
+
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert result.stderr == "No job yet.\n"
+
+
+def test_names_of_strangers_do_not_act(
+    on_database: Acoustic, job: Job, on_terminal: Terminal, database_url: str
+) -> None:
+    stored = job(HOSTILE)
+
+    piped = [
+        on_database("jobs", "list").stdout,
+        on_database("jobs", "show", stored).stdout,
+        on_database("jobs", "list", "--json").stdout,
+    ]
+    terminal = on_terminal("jobs", "list", DATABASE_URL=database_url, COLUMNS="300")
+
+    for written in piped:
+        assert "\x1b" not in written
+        assert "\u202e" not in written
+        assert "[red]moods[/red]" in written
+    assert "\x1b[2J" not in terminal
+    assert r"\x1b[2J[red]moods[/red]\n\u202e" in terminal
+
+
+def test_a_terminal_gets_colour_unless_told_otherwise(
+    on_terminal: Terminal, database_url: str, job: Job
+) -> None:
+    job()
+
+    assert "\x1b[" in on_terminal("jobs", "list", DATABASE_URL=database_url)
+    assert "\x1b" not in on_terminal("jobs", "list", DATABASE_URL=database_url, NO_COLOR="1")
+
+
+def test_a_narrow_terminal_folds_and_cuts_nothing(
+    on_terminal: Terminal, database_url: str, job: Job
+) -> None:
+    job("a dataset with a rather long name")
+
+    written = on_terminal("jobs", "list", DATABASE_URL=database_url, COLUMNS="60", NO_COLOR="1")
+
+    assert all(len(line) <= 60 for line in written.splitlines())
+    assert "…" not in written
+
+
+def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) -> None:
+    result = on_database("jobs", "show", done)
+
+    assert result.exit_code == 0, result.stderr
+    for part in (
+        "66.67 % ± 3.50 over the folds",
+        "65.00 %",
+        "50.00 %",
+        "basic, RBF, C 2^1, gamma 2^-3",
+        "250 MB",
+        "12.5 s",
+        "worker-1 on host-1",
+        "misclassified: 1",
+        "left out: 1",
+        r"lacks \x1b[1mrhythm.bpm",
+        "/models/1.model",
+        "3 recordings",
+    ):
+        assert part in result.stdout
+    wrong = next(line for line in result.stdout.splitlines() if line.startswith("r2"))
+    assert wrong.split() == ["r2", "happy", "sad", "1"]
+    assert "\x1b" not in result.stdout
+
+
+def test_long_lists_are_cut_unless_all_is_asked_for(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    ids = [f"r{number:03}" for number in range(100)]
+    result = {
+        **RESULT,
+        "recordings": ids,
+        "actual": ["happy"] * 100,
+        "predicted": ["sad"] * 100,
+        "folds": [0] * 100,
+    }
+    sets: dict[str, Any] = {"training_set": {}, "testing_set": {}, "usage": USAGE}
+    with engine.begin() as connection:
+        assert evaluation_jobs.finish(connection, claimed, result=result, **sets)
+
+    few = on_database("jobs", "show", claimed.id).stdout
+    everything = on_database("jobs", "show", claimed.id, "--all").stdout
+
+    assert "r019" in few
+    assert "r020" not in few
+    assert "… and 80 more" in few
+    assert "r099" in everything
+
+
+def test_json_holds_all_there_is(on_database: Acoustic, done: UUID) -> None:
+    found = json.loads(on_database("jobs", "show", done, "--json").stdout)
+
+    assert found["status"]["id"] == str(done)
+    assert found["status"]["status"] == "done"
+    assert found["result"] == RESULT
+    assert found["attempts"][0]["outcome"] == "done"
+    assert found["training_set"] == {"r1": "happy", "r2": "happy", "r3": "sad"}
+
+
+@pytest.mark.parametrize("stored", ["3", '"done"', "[]", '{"confusion_matrix": 1, "grid": 2}'])
+def test_a_result_of_any_shape_is_shown(
+    on_database: Acoustic, engine: Engine, job: Job, stored: str
+) -> None:
+    written_by_hand = job()
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE dataset_eval_jobs SET status = 'done', result = CAST(:json AS jsonb)"),
+            {"json": stored},
+        )
+
+    result = on_database("jobs", "show", written_by_hand)
+
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_failed_attempt_shows_its_reason_and_its_traceback_on_request(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    fail(engine, claimed, "It broke.", traceback="Traceback:\n  line\x1b[1m 1\nZeroDivisionError")
+
+    short = on_database("jobs", "show", claimed.id).stdout
+    long = on_database("jobs", "show", claimed.id, "--traceback").stdout
+
+    assert "It broke." in short
+    assert "ZeroDivisionError" not in short
+    assert "  line\\x1b[1m 1\nZeroDivisionError" in long
+
+
+def test_a_unique_beginning_is_enough(on_database: Acoustic, job: Job) -> None:
+    stored = str(job())
+
+    for reference in (stored[:4], stored[:8], stored[:13], stored.upper(), stored.replace("-", "")):
+        assert stored in on_database("jobs", "show", reference).stdout
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("abc", "too short"),
+        ("xyzw", "is no job id"),
+        ("0" * 33, "is no job id"),
+        ("ffff", "No job begins with 'ffff'"),
+        (str(UUID(int=1)), "There is no evaluation job"),
+    ],
+)
+def test_a_reference_to_no_job_is_a_sentence(
+    on_database: Acoustic, reference: str, said: str
+) -> None:
+    result = on_database("jobs", "show", reference)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_beginning_of_several_jobs_is_refused(
+    on_database: Acoustic, engine: Engine, job: Job
+) -> None:
+    job()
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dataset_eval_jobs (id, snapshot_id) "
+                "SELECT CAST('aaaaaaaa-0000-0000-0000-00000000000' || n AS uuid), snapshot_id "
+                "FROM dataset_eval_jobs, generate_series(1, 2) AS n"
+            )
+        )
+
+    result = on_database("jobs", "cancel", "aaaa")
+
+    assert result.exit_code == 2
+    assert "More than one job begins with 'aaaa'" in result.stderr
+
+
+def test_a_job_is_cancelled_and_tried_again(
+    on_database: Acoustic, job: Job, details: Details
+) -> None:
+    stored = job()
+
+    cancelled = on_database("jobs", "cancel", stored)
+    status = details(stored).status.status
+    again = on_database("jobs", "retry", stored)
+
+    assert cancelled.exit_code == again.exit_code == 0
+    assert "is cancelled" in cancelled.stdout
+    assert status == "failed"
+    assert details(stored).status.status == "pending"
