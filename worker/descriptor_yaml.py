@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-# A quote that opens a key is the only one that a word, a quote and a colon can follow.
-_PLAIN_KEY = re.compile(rb'"([A-Za-z_][A-Za-z0-9_.-]{0,200})":')
+# The quote that opens a key follows a brace or a comma; one inside a string follows a backslash.
+_PLAIN_KEY = re.compile(rb'"(?<=[{,]")([A-Za-z_][A-Za-z0-9_.-]{0,200})":')
 # Words that YAML 1.1 reads as something else than strings stay in their quotes.
 _WORDS = frozenset(
     cased(word).encode()
@@ -29,7 +29,8 @@ _WORDS = frozenset(
 _QUOTED_KEY = re.compile(rb'("(?:[^"\\]|\\.)*"):?')
 # A parser sees a key as one only when it ends within 1024 characters, or when "?" announces it.
 _LONGEST_KEY = 1000
-_NOT_PRINTABLE = re.compile("[\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+# Not printable, or a line break (which YAML folds into a space), even inside quotes.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -48,7 +49,7 @@ def dump(document: Mapping[str, Any]) -> bytes:
     if b'":' in text:
         text = _QUOTED_KEY.sub(_announce_long_key, text)
     if b"\x7f" in text or not text.isascii():
-        text = _NOT_PRINTABLE.sub(_escape, text.decode("utf-8", "surrogatepass")).encode()
+        text = _ESCAPED.sub(_escape, text.decode("utf-8", "surrogatepass")).encode()
     # The marker tells a reader that this is not JSON, though it begins with a brace.
     return b"---\n" + text + b"\n"
 

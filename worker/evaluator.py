@@ -313,7 +313,7 @@ class Evaluator:
 
 def _shown(settings: Settings) -> dict[str, object]:
     return {
-        "database": repr(settings.database_url),
+        "database": settings.database_url.masked,
         "models": str(settings.model_dir),
         "projects": str(settings.project_dir),
         "lease_seconds": settings.lease_seconds,

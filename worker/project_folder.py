@@ -6,7 +6,7 @@
         project.yaml filelist.yaml groundtruth.yaml    of Gaia's formats
         lowlevel/<mbid>.sig                            gone when the job ends, unless kept
         results/<class name><hash>_0.param .result     the chosen combination
-        results/report.tsv                             all combinations, as Gaia's report lists them
+        results/report.tsv                             all combinations, the best first
 
 It is an output. No step of ours reads it. Gaia writes a pair of result files for each combination;
 720 of them, which name every recording twice, would be larger than all that they report on.
@@ -188,7 +188,8 @@ def _table(grid: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     ranked = sorted(grid, key=lambda entry: -(entry["accuracy"] or 0.0))
     for rank, entry in enumerate(ranked, start=1):
         figures = (entry["accuracy"], entry["std"], entry["normalized_accuracy"])
-        cells = (rank, *figures, entry["normalized_std"], *(entry[axis] for axis in axes))
+        point = {**entry, "kernel": _KERNELS[entry["kernel"]]}
+        cells = (rank, *figures, entry["normalized_std"], *(point[axis] for axis in axes))
         yield "\t".join("" if cell is None else str(cell) for cell in cells) + "\n"
 
 

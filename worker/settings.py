@@ -41,10 +41,15 @@ class DatabaseURL(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
+        return repr(self.masked)
+
+    @property
+    def masked(self) -> str:
+        """The address without its password, wherever in it that stands."""
         url = make_url(str(self))
         if "password" in url.query:
             url = url.update_query_dict({"password": "***"})
-        return repr(url.render_as_string(hide_password=True))
+        return url.render_as_string(hide_password=True)
 
 
 def _database_url(text: str) -> DatabaseURL:

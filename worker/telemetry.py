@@ -43,11 +43,14 @@ def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
     if log_format == "json":
         after += [
             _every_key,
-            structlog.processors.dict_tracebacks,
+            # As text, and below plainly: the other formats show local variables, passwords too.
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str),
         ]
     else:
-        after.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        plain = structlog.dev.plain_traceback
+        colors = sys.stderr.isatty()
+        after.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
 
 
@@ -58,7 +61,9 @@ def _handle(formatter: logging.Formatter, log_level: str) -> None:
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(log_level.upper())
+    # What libraries tell at INFO is of interest only to who looks for a fault.
+    root.setLevel("DEBUG" if log_level == "debug" else "WARNING")
+    logging.getLogger("worker").setLevel(log_level.upper())
 
 
 def _every_key(_logger: Any, _method: str, event: Event) -> Event:

@@ -162,7 +162,7 @@ class Service:
         until(lambda: self.execute(waiting))
 
     def leftovers(self) -> list[str]:
-        """Name what an ended attempt may not leave: working files, low-level files, half bundles."""
+        """Name what an ended attempt may not leave: working and low-level files, half bundles."""
         names = [*self.projects.glob(".attempts/*"), *self.projects.glob("*/lowlevel")]
         parts = [path for path in self.models.rglob("*") if path.is_file()]
         return [str(path) for path in (*names, *parts) if path.suffix != ".model"]
@@ -253,8 +253,8 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
 
 
 @pytest.fixture
-def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
-    yield Service(database_url, tmp_path)
+def service(database_url: str, tmp_path: Path) -> Service:
+    return Service(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -263,16 +263,31 @@ def start_evaluator(service: Service) -> Iterator[StartEvaluator]:
         yield start
 
 
-@pytest.fixture(name="until")
+@pytest.fixture(name="until", scope="session")
 def until_fixture() -> Callable[..., Any]:
     return until
 
 
-@pytest.fixture(name="group_members")
+@pytest.fixture(name="group_members", scope="session")
 def group_members_fixture() -> Callable[[int], list[int]]:
     return group_members
 
 
-@pytest.fixture(name="make_document")
+@pytest.fixture(name="make_document", scope="session")
 def make_document_fixture() -> Callable[[random.Random, float], Mapping[str, Any]]:
     return document
+
+
+@pytest.fixture(scope="module")
+def module_service(
+    _new_database: Any, _migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """Give a service for all tests of a module."""
+    with _new_database(_migrated_template) as url:
+        yield Service(url, tmp_path_factory.mktemp("service"))
+
+
+@pytest.fixture(scope="module")
+def module_start(module_service: Service) -> Iterator[StartEvaluator]:
+    with evaluators(module_service) as start:
+        yield start
