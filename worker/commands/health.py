@@ -11,12 +11,12 @@ from rich.text import Text
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
 from worker.commands.connections import explained, masked
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
-from worker.commands.job_references import without_worker
 from worker.commands.text import visible
 from worker.settings import Settings, SettingsError
 
@@ -151,7 +151,7 @@ def _rights(connection: Connection) -> Iterator[Finding]:
 
 
 def _legacy(connection: Connection) -> Iterator[Finding]:
-    left = without_worker(connection)
+    left = evaluation_jobs.legacy_running(connection)
     if left:
         named = ", ".join(str(job) for job in left[:_NAMED_JOBS])
         yield Finding(
