@@ -356,3 +356,37 @@ def test_the_table_refuses_a_state_that_no_attempt_can_be_in(
 
     with engine.connect() as connection, pytest.raises(Exception, match="violates"):
         connection.execute(text(statement))
+
+
+@pytest.fixture(params=["finish", "fail"])
+def give_up(request: pytest.FixtureRequest) -> Step:
+    """Each of the two ways to give a job up; what it gives is falsy when it was refused."""
+    return request.getfixturevalue(request.param)
+
+
+def test_a_worker_that_gives_up_a_job_takes_its_locks_in_the_order_of_everybody_else(
+    engine: Engine, make_job: Step, claim: Step, give_up: Step, wait_for_blocked: Step
+) -> None:
+    make_job()
+    job = claim()
+
+    with ThreadPoolExecutor(1) as thread:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT FROM dataset_eval_jobs FOR NO KEY UPDATE"))
+            giving_up = thread.submit(give_up, job)
+            wait_for_blocked()
+            # The trigger goes on to the attempt: a worker that held that would be a deadlock.
+            connection.execute(text("UPDATE dataset_eval_jobs SET status = 'failed'"))
+        assert not giving_up.result(timeout=5)
+
+
+def test_a_job_that_left_running_behind_the_back_of_the_triggers_is_not_written(
+    make_job: Step, claim: Step, give_up: Step, execute: Step
+) -> None:
+    make_job()
+    job = claim()
+    execute("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER")
+    execute("UPDATE dataset_eval_jobs SET status = 'failed'")
+
+    assert not give_up(job)
+    assert execute("SELECT status::text FROM dataset_eval_jobs") == "failed"
