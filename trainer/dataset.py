@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DatasetError
-from trainer.ground_truth import GroundTruth, select
+from trainer.ground_truth import GroundTruth
 from trainer.layout import NAMED, Descriptor, Layout, strings_of
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
+from trainer.selection import MIN_RECORDINGS, select
 from trainer.wording import counted, listed, shown
 
-MIN_RECORDINGS = 2  # per class: one to train on while the other is predicted
 LEFT_OUT_NAMED = 3
 
 Signature = frozenset[tuple[str, bool]]  # descriptor name, whether it is real
@@ -56,7 +56,8 @@ class Dataset:
     template : {"2.1-beta2", "2.1-beta5"}
         Which family of recipes fits the documents.
     testing : mapping of str to str
-        Class of each recording that the artist filter kept out of the training.
+        Class of each recording that the artist filter, or the limit on class sizes, kept out of
+        the training.
     testing_documents : mapping of str to LowLevel
         Their documents.
     left_out : mapping of str to str

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import DocumentError
+from trainer.wording import shown
 
 LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
 MAX_VALUES = 1_000_000  # a real document has about 3,000
@@ -79,7 +80,7 @@ def flatten(document: Any) -> LowLevel:
     budget = MAX_VALUES
     for name, value in _leaves(document):
         if name in reals or name in strings:  # {"a.b": …} beside {"a": {"b": …}}
-            raise DocumentError(f"'{_shown(name)}' is in the document twice")
+            raise DocumentError(f"{_shown(name)} is in the document twice")
         values = _as_list(name, value)
         budget -= len(values)
         if budget < 0:
@@ -100,7 +101,7 @@ def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     while pending:
         prefix, mapping, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise DocumentError(f"'{_shown(prefix)}' is nested more than {MAX_DEPTH} levels deep")
+            raise DocumentError(f"{_shown(prefix)} is nested more than {MAX_DEPTH} levels deep")
         for key, value in mapping.items():
             if not depth and key in LEFT_OUT:
                 continue
@@ -132,11 +133,11 @@ def _as_list(name: str, value: Any) -> list[Any]:
 def _matrix(name: str, rows: list[Any]) -> list[Any]:
     """Flatten a list of lists the way Gaia does: its shape, then its values."""
     if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
-        raise DocumentError(f"'{_shown(name)}' is a list of lists of different lengths")
+        raise DocumentError(f"{_shown(name)} is a list of lists of different lengths")
     values = [_scalar(name, item) for row in rows for item in row]
     _check_types(name, values)
     if values and isinstance(values[0], str):
-        raise DocumentError(f"'{_shown(name)}' is a list of lists of text")
+        raise DocumentError(f"{_shown(name)} is a list of lists of text")
     return [len(rows), len(rows[0]), *values]
 
 
@@ -154,19 +155,19 @@ def _scalar(name: str, value: Any) -> float | str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return value
-    raise DocumentError(f"'{_shown(name)}' holds {_kind(value)} inside a list")
+    raise DocumentError(f"{_shown(name)} holds {_kind(value)} inside a list")
 
 
 def _check_types(name: str, values: list[Any]) -> None:
     if len({isinstance(item, str) for item in values}) > 1:
-        raise DocumentError(f"'{_shown(name)}' mixes numbers and text")
+        raise DocumentError(f"{_shown(name)} mixes numbers and text")
 
 
 def _check_storable(name: str, texts: list[str]) -> None:
     """Refuse now what would make a model that cannot be read back."""
     for text in texts:
         if "\0" in text or not (text.isascii() or _is_encodable(text)):
-            raise DocumentError(f"'{_shown(name)}' holds a character that cannot be stored")
+            raise DocumentError(f"{_shown(name)} holds a character that cannot be stored")
 
 
 def _is_encodable(text: str) -> bool:
@@ -220,5 +221,4 @@ def _kind(value: Any) -> str:
 
 
 def _shown(name: str) -> str:
-    """Make a descriptor name fit for a message: it comes from the document."""
-    return name.removeprefix(".").encode("unicode_escape").decode()[:200]
+    return shown(name.removeprefix("."), 200)

@@ -26,7 +26,7 @@ KERNEL_NAMES = {"poly": "poly", "rbf": "RBF"}  # as Gaia and AcousticBrainz spel
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The recordings that the artist filter kept out of the training, predicted by the model.
+    """The recordings that the selection kept out of the training, predicted by the model.
 
     Attributes
     ----------

@@ -13,8 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from trainer.dataset import Dataset
+from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation, HeldOut
 from trainer.grid.engine import choose_engine
@@ -86,11 +88,11 @@ def train(
     DatasetError
         No combination can be trained on these data.
     """
-    if project.nested:
-        check_nestable(dataset)  # before hours of searching, not after
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs)
     fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed)
+    if project.nested:
+        check_nestable(dataset, fold_of)  # before hours of searching, not after
     total = len(project.combinations())
 
     def told(stage: str, total: int) -> Callable[[int], None]:
@@ -132,24 +134,35 @@ def train(
 
 
 def _predict_held_out(dataset: Dataset, model: Model) -> HeldOut | None:
-    """Predict what the artist filter kept out of the training, if anything."""
+    """Predict what the selection kept out of the training, if anything."""
     if not dataset.testing:
         return None
-    predicted: dict[str, str] = {}
+    usable: dict[str, LowLevel] = {}
     unusable: dict[str, str] = {}
     for recording in sorted(dataset.testing):
+        document = dataset.testing_documents[recording]
         try:
-            predicted[recording] = model.predict([dataset.testing_documents[recording]])[0].value
+            model.check(document)
+            usable[recording] = document
         except DocumentError as error:
             unusable[recording] = str(error)
+    predictions = model.predict(list(usable.values()))
+    predicted = {r: p.value for r, p in zip(usable, predictions, strict=True)}
     return HeldOut(dict(dataset.testing), predicted, unusable)
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "blas": _blas()}
     for library in LIBRARIES:
         try:
             versions[library] = version(library)
         except PackageNotFoundError:  # a checkout that is not installed
             versions[library] = "unknown"
     return versions
+
+
+def _blas() -> str:
+    """Name numpy's BLAS and its kernels: on others the last bits of a model differ."""
+    found = [module for module in threadpool_info() if module["user_api"] == "blas"]
+    names = (f"{m['internal_api']} {m['version']} {m.get('architecture') or ''}" for m in found)
+    return ", ".join(sorted({name.strip() for name in names}))

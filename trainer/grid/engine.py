@@ -82,6 +82,11 @@ class Engine(Protocol):
             `balance_classes` is not looked at:
         weights : ndarray of float64, shape (k,)
             Factor on C for each class.
+
+        Raises
+        ------
+        DatasetError
+            It cannot be trained on these values.
         """
 
 

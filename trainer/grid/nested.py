@@ -19,10 +19,11 @@ from trainer.grid.folds import assign_folds
 from trainer.grid.project import Combination, Project
 from trainer.grid.search import best_of, search
 from trainer.models.fitting import fit
+from trainer.wording import counted, shown
 
 Indices = NDArray[np.intp]
 
-MIN_RECORDINGS = 3  # per class: two to search with while one is predicted
+MIN_RECORDINGS = 2  # per class, to search with while a fold is predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +45,28 @@ class Nested:
     chosen: tuple[Combination, ...]
 
 
-def check_nestable(dataset: Dataset) -> None:
+def check_nestable(dataset: Dataset, fold_of: Indices) -> None:
     """Refuse a dataset too small to be searched without one of its folds.
 
     Raises
     ------
     DatasetError
-        A class has fewer than three recordings.
+        A class has fewer than two recordings outside of a fold: fewer than three in all, or
+        three in two folds.
     """
-    smallest = int(np.bincount(dataset.labels).min())
-    if smallest < MIN_RECORDINGS:
+    n_classes = len(dataset.classes)
+    left = [
+        np.bincount(dataset.labels[fold_of != fold], minlength=n_classes)
+        for fold in np.unique(fold_of)
+    ]
+    fewest = np.min(left, axis=0)
+    if fewest.min() < MIN_RECORDINGS:
+        name = dataset.classes[fewest.argmin()]
         raise DatasetError(
-            f"a nested estimate needs {MIN_RECORDINGS} recordings in each class, and the smallest "
-            f"has {smallest}: leave out the option 'nested' or add recordings"
+            f"a nested estimate searches without one fold at a time, which leaves "
+            f"{counted(int(fewest.min()), 'recording')} of class {shown(name)} where "
+            f"{MIN_RECORDINGS} are needed: leave out the option 'nested', add recordings, "
+            f"or use more folds"
         )
 
 

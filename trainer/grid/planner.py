@@ -27,6 +27,7 @@ from trainer.models.svm import DEGREE
 SAME = 1e-4  # a tenth of what the solver resolves; the two differ by about 1e-5
 FLOAT32_MARGIN = 1e-5  # relative; kernel values are rounded to float32, by 6e-8
 FLOAT32_RANGE = (1e-36, 1e36)
+ROWS_AT_ONCE = 256
 
 
 def problem_of(combination: Combination) -> Problem:
@@ -68,11 +69,22 @@ def scales_freely(splits: Sequence[Split], gammas: Iterable[float]) -> bool:
 
 
 def _scales_freely(X: np.ndarray, gammas: Sequence[float]) -> bool:
-    kernel = (X @ X.T) ** DEGREE
-    norms = np.diagonal(kernel)
-    sums = norms[:, None] + norms
+    # By blocks: a dozen matrices of all rows against all would fill the memory at 10,000 rows.
+    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
+    norms = np.square(X).sum(axis=1) ** DEGREE
+    return all(_block_scales_freely(X, rows, norms, gammas) for rows in blocks)
+
+
+def _block_scales_freely(
+    X: np.ndarray,
+    rows: slice,
+    norms: np.ndarray,
+    gammas: Sequence[float],
+) -> bool:
+    kernel = (X[rows] @ X.T) ** DEGREE
+    sums = norms[rows, None] + norms
     distances = sums - 2 * kernel
-    np.fill_diagonal(distances, np.inf)
+    np.fill_diagonal(distances[:, rows], np.inf)  # of each row to itself
     if (distances <= FLOAT32_MARGIN * sums).any():
         return False
     magnitudes = np.abs(kernel[kernel != 0])

@@ -81,7 +81,13 @@ def search(
     by_preprocessing = groupby(project.combinations(), key=lambda item: item.preprocessing)
     for name, members in by_preprocessing:
         combinations = list(members)
-        splits = _splits(dataset, name, fold_of)
+        try:
+            splits = _splits(dataset, name, fold_of)
+        except DatasetError as error:  # of one preprocessing; the others may do
+            for combination in combinations:
+                results[combination] = _failed(combination, str(error), len(fold_of))
+            solved(len(results))
+            continue
         twin = _twin(name, splits, seen) if collapse else None
         if twin:
             found = _copied(combinations, twin, results)
@@ -120,7 +126,22 @@ def _rank(result: CombinationResult) -> tuple[float, bool]:
 def _splits(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
     chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
     matrix = chain.fit_transform(dataset.values)
-    return split(matrix, chain.layout_, dataset.labels, fold_of)
+    if not chain.layout_.width:
+        raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
+    splits = split(matrix, chain.layout_, dataset.labels, fold_of)
+    if not all(split.training.shape[1] for split in splits):
+        raise DatasetError(f"preprocessing {name!r} leaves a fold no descriptor that varies in it")
+    return splits
+
+
+def _failed(combination: Combination, reason: str, count: int) -> CombinationResult:
+    return CombinationResult(
+        combination=combination,
+        predicted=np.full(count, -1, dtype=np.intp),
+        scores=None,
+        converged=False,
+        error=reason,
+    )
 
 
 def _twin(name: str, splits: list[Split], seen: dict[str, list[Split]]) -> str | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
+from trainer.errors import DatasetError
 from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Problem, Solution, class_weights
 from trainer.grid.folds import Split
 from trainer.models.svm import DEGREE, PairwiseSvm, vote
@@ -60,7 +61,12 @@ class SklearnEngine:
         """Train one machine; see `Engine.fit`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            machine = self._fit(X, codes, problem, weights)
+            try:
+                machine = self._fit(X, codes, problem, weights)
+            except ValueError as error:  # a kernel that overflows
+                raise DatasetError(
+                    f"the support vector machine cannot be trained: {error}"
+                ) from error
         sign = -1.0 if len(weights) == TWO_CLASSES else 1.0  # see _decisions
         return PairwiseSvm(
             kernel=problem.kernel,
@@ -78,10 +84,11 @@ class SklearnEngine:
             weights = class_weights(split.training_codes, balance=problem.balance_classes)
             try:
                 machine = self._fit(split.training, split.training_codes, problem, weights)
-            except ValueError as error:  # a kernel that overflows, a fold without descriptors
+                decisions = _decisions(machine, split.testing)
+            except ValueError as error:  # a kernel that overflows, a held-out value that does
                 return Solution(problem, np.full_like(predicted, -1), error=str(error))
             converged &= machine.fit_status_ == 0
-            votes = vote(_decisions(machine, split.testing), len(weights))
+            votes = vote(decisions, len(weights))
             predicted[split.testing_rows] = split.class_of_code[votes]
         return Solution(problem, predicted, converged=converged)
 

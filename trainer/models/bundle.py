@@ -122,7 +122,8 @@ class Model:
         Raises
         ------
         DocumentError
-            A document lacks a descriptor that the model needs, or has one that is not finite.
+            A document lacks a descriptor that the model needs, or has one that is not finite, or
+            so far outside of what the model was trained on that float32 cannot hold it scaled.
         """
         if not documents:
             return []
@@ -130,14 +131,23 @@ class Model:
         order = sorted(range(len(self.labels)), key=lambda code: self.labels[code])
         return [self._prediction(row, order) for row in probabilities]
 
+    def check(self, document: LowLevel) -> None:
+        """Raise the `DocumentError` that `predict` would raise for this document, if any."""
+        self._inputs([document])
+
     def probabilities(self, documents: Sequence[LowLevel]) -> NDArray[np.float64]:
         """Return the probability of each label, shape (len(documents), k)."""
+        decisions = self.svm.decisions(self._inputs(documents).astype(np.float64))
+        return self.sigmoids.probabilities(decisions, len(self.labels))
+
+    def _inputs(self, documents: Sequence[LowLevel]) -> NDArray[np.float32]:
+        """Return what the machine gets, shape (len(documents), layout.width)."""
         values = self.layout.matrix(documents)
-        _check_finite(values, self.layout)
+        _check_finite(values, self.layout, "is not finite")
         for step in self.steps:
             values = step.apply(values)
-        decisions = self.svm.decisions(values.astype(np.float64))
-        return self.sigmoids.probabilities(decisions, len(self.labels))
+        _check_finite(values, self.layout, "is too far outside of what the model was trained on")
+        return values
 
     def _prediction(self, row: NDArray[np.float64], order: Sequence[int]) -> Prediction:
         best = int(row.argmax())  # of equals the first in label order, as in libsvm
@@ -352,12 +362,12 @@ def _reason(error: Exception) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _check_finite(values: NDArray[np.float32], layout: Layout) -> None:
+def _check_finite(values: NDArray[np.float32], layout: Layout, otherwise: str) -> None:
     finite = np.isfinite(values).all(axis=0)
     if not finite.all():
         column = int(np.flatnonzero(~finite)[0])
         name = layout.names[layout.descriptor_of[column]].removeprefix(".")
-        raise DocumentError(f"the document has a value of {name} that is not finite")
+        raise DocumentError(f"the document has a value of {name} that {otherwise}")
 
 
 def _sync_folder(folder: Path) -> None:
