@@ -317,7 +317,7 @@ def test_a_unique_beginning_is_enough(on_database: Acoustic, job: Job) -> None:
     [
         ("abc", "too short"),
         ("xyzw", "is no job id"),
-        ("0" * 33, "is no job id"),
+        ("0" * 40, "is no job id"),
         ("ffff", "No job begins with 'ffff'"),
         (str(UUID(int=1)), "There is no evaluation job"),
     ],

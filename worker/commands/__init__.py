@@ -1,17 +1,17 @@
 """The command line, ``acoustic``: one module per group of commands.
 
-=====================  =====================================================================
-`application`          the group, its exit codes, commands imported when called
-`invocation`           consoles, environment and settings of one call
-`failures`             what is said about an error, and the exit code
-`text`, `figures`      how names, numbers, tables and matrices are shown
-`database`             ``migrate``, ``doctor``
-`evaluator`            the daemon
-`jobs`                 ``jobs …`` with `job_details` and `watching`
-`training`             ``train``, ``predict``
-`models`               ``models …``
-`demo`                 the whole way on an embedded database
-=====================  =====================================================================
+======================================  ====================================================
+`application`                           the group, its exit codes; commands are imported late
+`invocation`, `connections`, `signals`  what surrounds one call
+`failures`                              what is said about an error, and the exit code
+`text`, `figures`, `progress`           how names, numbers, tables and time are shown
+`database`                              ``migrate``, ``doctor`` (with `health`)
+`evaluator`                             the daemon
+`jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
+`training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
+`models`                                ``models …``
+`demo`                                  `demonstration`, in `surroundings` that vanish
+======================================  ====================================================
 """
 
 import click
