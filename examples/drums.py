@@ -39,6 +39,7 @@ DRUMS: dict[str, Drum] = {
     "cowbell": Drum(seconds=0.3, decay=0.09, tone=560, noise=0.1, low=800, high=3000, level=0.7),
     "triangle": Drum(seconds=0.8, decay=0.35, tone=4300, level=0.5),
     "bongo": Drum(seconds=0.15, decay=0.05, tone=430, fall=1.1, noise=0.1, high=4000, level=0.9),
+    "castanet": Drum(seconds=0.06, decay=0.015, tone=1700, noise=0.4, low=2000, level=0.9),
     "agogo": Drum(seconds=0.3, decay=0.1, tone=920, noise=0.05, low=900, high=4000, level=0.6),
     "clave": Drum(seconds=0.12, decay=0.03, tone=2500, level=0.8),
     "conga": Drum(seconds=0.3, decay=0.09, tone=240, fall=1.2, noise=0.08, high=2500, level=0.9),

@@ -18,7 +18,7 @@ from examples.instruments import INSTRUMENTS
 from examples.rhythm import DANCES, PATTERNS
 
 MIDDLE_TEMPO, TEMPO_RANGE = 120.0, 80.0  # beats per minute
-CLEAR = 0.15  # lead of the best MIREX cluster over the next
+CLEAR = 0.2  # lead of the best MIREX cluster over the next
 FEWEST = 2  # recordings of a class that is kept; what a training needs
 
 
@@ -125,12 +125,13 @@ def _cluster(clip: Attributes) -> str | None:
     """MIREX's five: rousing, cheerful, wistful, quirky, fiery; speech has none of them."""
     if clip.style == "speech":
         return None
+    energy, valence = _energy(clip), _valence(clip)
     closeness = {
-        "Cluster1": 0.6 + 0.5 * _energy(clip) - abs(_valence(clip) - 0.6) - clip.distortion,
-        "Cluster2": 0.9 * _valence(clip) + 0.25 * _energy(clip) - 0.15,
-        "Cluster3": 1.05 - _energy(clip) - 0.6 * _valence(clip),
-        "Cluster4": 0.2 + 1.4 * clip.quirk,
-        "Cluster5": 0.1 + 0.9 * _energy(clip) + 0.6 * clip.distortion - 0.7 * _valence(clip),
+        "Cluster1": 0.95 * energy + 0.3 * valence - 0.7 * clip.distortion,
+        "Cluster2": 0.95 * valence - 0.2 * energy + 0.25,
+        "Cluster3": 1.0 - energy - 0.5 * valence,
+        "Cluster4": 0.1 + 1.4 * clip.quirk,
+        "Cluster5": 0.2 + 0.7 * energy + 0.7 * clip.distortion - 0.8 * valence,
     }
     second, first = sorted(closeness, key=closeness.__getitem__)[-2:]
     return first if closeness[first] - closeness[second] > CLEAR else None
@@ -222,7 +223,7 @@ TASKS: dict[str, Scored | Named] = {
         positive="sad", negative="not_sad", score=_sad, low=0.1, high=0.35, error=0.1
     ),
     "moods_mirex": Named(
-        name=_cluster, alike=_pairs("Cluster1/Cluster2 Cluster3/Cluster4"), error=0.05
+        name=_cluster, alike=_pairs("Cluster1/Cluster2 Cluster3/Cluster4"), error=0.03
     ),
     "timbre": Scored(
         positive="bright",

@@ -148,7 +148,8 @@ def _lead(score: Score) -> Sound:
         return track
     # A voice carries the tune; the lead instrument then stays behind it.
     gain = 0.2 if score.attributes.voice == "none" else 0.07
-    touch = replace(score.touch, bend=score.attributes.quirk)
+    gain *= 1 + score.attributes.quirk
+    touch = replace(score.touch, bend=2 * score.attributes.quirk)
     for start, seconds, note in _melody(score, "lead"):
         sound = tone(INSTRUMENTS[name], frequency(note), seconds, touch=touch, rng=rng)
         _add(track, gain * sound, start)

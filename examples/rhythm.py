@@ -100,7 +100,7 @@ DANCES: dict[str, Pattern] = {
         bass="X.....X.X...X...",
         staccato=True,
         pulse=0.55,
-        drums={"snare": "............x.xX", "brush": "x.......x......."},
+        drums={"snare": "............x.xX", "castanet": "X..xX.x.X..xX.x."},
     ),
     "VienneseWaltz": Pattern(
         tempo=(168, 184),
@@ -108,7 +108,7 @@ DANCES: dict[str, Pattern] = {
         chords="....x...x...",
         bass="X...........",
         pulse=0.4,
-        drums={"kick": "X...........", "snare": "....x...x.x."},
+        drums={"surdo": "X...........", "open_hat": "....X...X..."},
     ),
     "Waltz": Pattern(
         tempo=(82, 96),
