@@ -17,6 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from migrations.address import psycopg2_url
@@ -24,6 +25,7 @@ from migrations.address import psycopg2_url
 __all__ = [
     "VERSION_TABLE",
     "VERSION_TABLE_SCHEMA",
+    "MigrationError",
     "current",
     "downgrade",
     "head",
@@ -48,15 +50,41 @@ LOCK_TIMEOUT = "10s"
 
 FOLDER = Path(__file__).parent
 
+# SQLSTATEs of what a person can mend; anything else is our mistake, or the network's.
+REMEDIES = {
+    "P0001": "",  # raised by a migration, with its own hint
+    "2BP01": "Drop or change first what depends on it.",
+    "42501": "Run the migrations as the owner of the tables.",
+    "55P03": "Somebody uses the tables: try again when they are less busy.",
+}
+
+
+class MigrationError(Exception):
+    """The database is in a state that a person has to change; `str(error)` says which and how."""
+
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database at `url` up to `revision`, in one transaction; doing it twice is fine."""
+    """
+    Bring the database at `url` up to `revision`, in one transaction; doing it twice is fine.
+
+    Raises
+    ------
+    MigrationError
+        The database cannot be migrated as it is. Nothing was changed.
+    """
     with _transaction(url) as connection:
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take the database at `url` back to `revision` ("base": as it was before the first)."""
+    """
+    Take the database at `url` back to `revision` ("base": as it was before the first).
+
+    Raises
+    ------
+    MigrationError
+        Something of somebody else's depends on what would be dropped. Nothing was changed.
+    """
     with _transaction(url) as connection:
         command.downgrade(_config(connection), revision)
         if revision_of(connection) is None:
@@ -104,11 +132,29 @@ def run_sql(*names: str) -> None:
 @contextmanager
 def _transaction(url: str) -> Iterator[Connection]:
     engine = create_engine(psycopg2_url(url), poolclass=NullPool)
-    with engine.begin() as connection:
+    with _told_in_words(), engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         # A migration that waits for a lock makes all who come after it wait too.
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         yield connection
+
+
+@contextmanager
+def _told_in_words() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        diagnostics = getattr(error.orig, "diag", None)
+        remedy = REMEDIES.get(getattr(diagnostics, "sqlstate", None) or "")
+        if diagnostics is None or remedy is None:
+            raise
+        said = (diagnostics.message_primary, diagnostics.message_detail)
+        told = (*map(_sentence, said), remedy or diagnostics.message_hint)
+        raise MigrationError(" ".join(filter(None, told))) from error
+
+
+def _sentence(message: str | None) -> str:
+    return "" if not message else message[0].upper() + message[1:].rstrip(".") + "."
 
 
 def _config(connection: Connection | None) -> Config:

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg2
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
 
 import migrations
+from migrations import MigrationError
 
 Step = Callable[..., Any]  # a fixture that does one thing to the database
 
@@ -187,7 +187,7 @@ def test_an_acousticbrainz_that_is_too_old_is_refused_and_left_alone(
     before = catalog()
 
     with pytest.raises(
-        DBAPIError, match=r"schema 4: lowlevel\.gid, dataset_eval_jobs\.eval_location missing"
+        MigrationError, match=r"schema 4: lowlevel\.gid, dataset_eval_jobs\.eval_location missing"
     ):
         migrations.upgrade(acousticbrainz_url)
 
@@ -200,10 +200,22 @@ def test_somebody_elses_schema_of_our_name_is_refused_and_left_alone(
     sql("CREATE SCHEMA worker")
     before = catalog()
 
-    with pytest.raises(DBAPIError, match="schema named worker"):
+    with pytest.raises(MigrationError, match=r"schema named worker .* Rename it"):
         migrations.upgrade(empty_database_url)
 
     assert catalog() == before
+
+
+def test_a_role_without_the_rights_is_told_whose_rights_it_takes(
+    empty_database_url: str, sql: Step
+) -> None:
+    sql("CREATE ROLE visitor")
+
+    try:
+        with pytest.raises(MigrationError, match=r"ermission denied.*as the owner"):
+            migrations.upgrade(f"{empty_database_url}&options=-c%20role%3Dvisitor")
+    finally:
+        sql("DROP ROLE visitor")
 
 
 def test_a_downgrade_stops_where_somebody_elses_table_refers_to_ours(
@@ -213,7 +225,7 @@ def test_a_downgrade_stops_where_somebody_elses_table_refers_to_ours(
     sql("CREATE TABLE theirs (job uuid REFERENCES dataset_eval_jobs)")
     before = catalog()
 
-    with pytest.raises(DBAPIError, match="theirs"):
+    with pytest.raises(MigrationError, match=r"theirs.*Drop or change first"):
         migrations.downgrade(empty_database_url, "base")
 
     assert catalog() == before
@@ -334,7 +346,7 @@ def test_a_migration_waits_only_a_moment_for_a_lock(
 
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE dataset_eval_jobs IN ROW EXCLUSIVE MODE"))
-        with pytest.raises(DBAPIError, match="lock timeout"):
+        with pytest.raises(MigrationError, match=r"lock timeout\. Somebody uses"):
             migrations.upgrade(acousticbrainz_url)
     engine.dispose()
 
