@@ -1,0 +1,209 @@
+"""The engine that solves problems with scikit-learn's SVC."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from trainer.errors import DatasetError, OptionsError
+from trainer.grid.engine import Problem, choose_engine, class_weights
+from trainer.grid.folds import Split, assign_folds, split
+from trainer.grid.sklearn_engine import SklearnEngine
+from trainer.layout import Layout
+
+ENGINE = SklearnEngine(jobs=2)
+
+
+def blobs(k: int, count: int = 15, apart: Any = 0.5) -> Any:
+    """k overlapping classes whose recordings take turns."""
+    rng = np.random.default_rng(k)
+    labels = np.arange(count * k) % k
+    return (rng.random((count * k, 8)) + apart * np.eye(8)[labels]).astype(np.float32), labels
+
+
+def splits_of(values: Any, labels: Any) -> Any:
+    names = [f"r{row:04}" for row in range(len(labels))]
+    return split(
+        values, Layout.of_columns(values.shape[1]), labels, assign_folds(names, labels, 5, 1)
+    )
+
+
+def solve_one(problem: Any, splits: Any, engine: Any = ENGINE) -> Any:
+    (solution,) = engine.solve([problem], splits)
+    return solution
+
+
+@pytest.mark.parametrize("kernel", ["poly", "rbf"])
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_predictions_equal_scikit_learns_but_for_ties_of_the_vote(k: int, kernel: str) -> None:
+    values, labels = blobs(k)
+    splits = splits_of(values, labels)
+
+    solution = solve_one(Problem(kernel, 2.0, 0.5), splits)
+
+    ties = 0
+    for part in splits:
+        machine = SVC(
+            C=2.0, kernel=kernel, gamma=0.5, degree=3, coef0=0, decision_function_shape="ovo"
+        )
+        machine.fit(part.training, part.training_codes)
+        theirs = part.class_of_code[machine.predict(part.testing)]
+        ties += int((theirs != solution.predicted[part.testing_rows]).sum())
+    assert ties <= (0 if k < 3 else len(labels) // 20)
+    assert solution.converged
+    assert solution.error is None
+
+
+def test_a_circle_of_votes_goes_to_the_class_that_appears_first() -> None:
+    # Three classes round a centre, rotationally alike: each beats the next there.
+    angles = 2 * np.pi * np.arange(3) / 3
+    turned = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    shift = np.stack([np.cos(angles + 0.7), np.sin(angles + 0.7)], axis=1)
+    training = np.concatenate([turned, 3 * shift])[[2, 0, 1, 5, 3, 4]]
+    labels = np.array([2, 0, 1, 2, 0, 1])
+    part = Split(
+        training, np.zeros((1, 2)), np.array([0, 1, 2, 0, 1, 2]), np.array([2, 0, 1]), np.array([0])
+    )
+    machine = SVC(C=2.0, kernel="rbf", gamma=0.5, decision_function_shape="ovo")
+    signs = np.sign(machine.fit(training, part.training_codes).decision_function([[0, 0]]))
+
+    solution = solve_one(Problem("rbf", 2.0, 0.5), [part])
+
+    assert signs.tolist() in ([[1, -1, 1]], [[-1, 1, -1]])  # a circle it is
+    assert solution.predicted.tolist() == [labels[0]]
+
+
+def test_balanced_weights_are_those_of_the_training_part_at_hand() -> None:
+    codes = np.array([0, 0, 0, 1, 2, 2])
+
+    assert class_weights(codes, balance=True).tolist() == [6 / 9, 2, 1]
+    assert class_weights(codes, balance=False).tolist() == [1, 1, 1]
+
+
+def test_balanced_classes_predict_as_scikit_learns_balanced() -> None:
+    values, labels = blobs(2, count=40, apart=0.2)
+    keep = (labels == 0) | (np.arange(len(labels)) % 8 == 1)
+    splits = splits_of(values[keep], labels[keep])
+
+    balanced = solve_one(Problem("rbf", 1.0, 0.5, balance_classes=True), splits)
+    plain = solve_one(Problem("rbf", 1.0, 0.5), splits)
+
+    expected = np.empty_like(labels[keep])
+    for part in splits:
+        machine = SVC(C=1.0, gamma=0.5, class_weight="balanced").fit(
+            part.training, part.training_codes
+        )
+        expected[part.testing_rows] = part.class_of_code[machine.predict(part.testing)]
+    assert balanced.predicted.tolist() == expected.tolist() != plain.predicted.tolist()
+
+
+def test_the_iteration_cap_is_reported_and_gives_predictions_all_the_same() -> None:
+    values, labels = blobs(2, apart=0.1)
+    splits = splits_of(values, labels)
+
+    capped = solve_one(Problem("rbf", 512.0, 8.0), splits, SklearnEngine(jobs=1, max_iterations=1))
+
+    assert not capped.converged
+    assert capped.error is None
+    assert set(capped.predicted) <= {0, 1}
+
+
+@pytest.mark.parametrize("where", ["training", "testing"])
+def test_values_that_overflow_are_the_combinations_error_and_not_the_jobs(where: Any) -> None:
+    values, labels = blobs(2)
+    part, *others = splits_of(values, labels)
+    getattr(part, where)[0, 0] = np.inf
+
+    solutions = list(
+        ENGINE.solve([Problem("rbf", 1.0, 1.0), Problem("poly", 1.0, 1.0)], [part, *others])
+    )
+
+    assert len(solutions) == 2
+    for solution in solutions:
+        assert "infinity" in solution.error
+        assert set(solution.predicted) == {-1}
+
+
+def test_a_kernel_that_overflows_is_the_combinations_error() -> None:
+    values, labels = blobs(2)
+    problem = Problem("poly", 2.0**30, 2.0**30)
+
+    solution = solve_one(problem, huge(values, labels))
+
+    assert "not finite" in solution.error
+
+
+def huge(values: Any, labels: Any) -> Any:
+    """Enumerated codes reach the machine as they are, and may be large."""
+    return [
+        Split(1e6 * s.training, 1e6 * s.testing, s.training_codes, s.class_of_code, s.testing_rows)
+        for s in splits_of(values, labels)
+    ]
+
+
+def test_a_final_machine_that_overflows_is_an_error_that_a_person_can_read() -> None:
+    values, labels = blobs(2)
+    problem = Problem("poly", 2.0**30, 2.0**30)
+
+    with pytest.raises(DatasetError, match="cannot be trained"):
+        ENGINE.fit(1e6 * values.astype(float), labels, problem=problem, weights=np.ones(2))
+
+
+def test_a_fold_without_descriptors_is_the_combinations_error() -> None:
+    values, labels = blobs(2)
+    part, *others = splits_of(values, labels)
+    empty = Split(
+        part.training[:, :0],
+        part.testing[:, :0],
+        part.training_codes,
+        part.class_of_code,
+        part.testing_rows,
+    )
+
+    assert solve_one(Problem("rbf", 1.0, 1.0), [empty, *others]).error
+
+
+def test_solutions_come_one_by_one_and_leaving_early_stops_the_rest() -> None:
+    values, labels = blobs(3)
+    splits = splits_of(values, labels)
+    problems = [Problem("rbf", 2.0**c, 2.0**g) for c in range(-5, 12) for g in range(-11, 4)]
+
+    solutions = SklearnEngine(jobs=1).solve(problems, splits)
+
+    assert next(solutions).problem in problems
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib says so when its results are not asked for
+        solutions.close()
+    assert not list(solutions)
+
+
+def test_jobs_change_nothing() -> None:
+    values, labels = blobs(3)
+    splits = splits_of(values, labels)
+    problems = [Problem(kernel, 2.0, 0.5) for kernel in ("poly", "rbf")]
+
+    one, two = (
+        {s.problem: s.predicted.tolist() for s in SklearnEngine(jobs=jobs).solve(problems, splits)}
+        for jobs in (1, 2)
+    )
+
+    assert one == two
+
+
+def test_a_converged_search_leaves_the_warning_filters_as_they_were() -> None:
+    values, labels = blobs(2)
+    before = list(warnings.filters)
+
+    solve_one(
+        Problem("rbf", 1.0, 1.0), splits_of(values, labels), SklearnEngine(1, max_iterations=1)
+    )
+
+    assert warnings.filters == before
+
+
+def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
+    assert choose_engine("auto").name in {"sklearn", "native"}
+    with pytest.raises(OptionsError, match="'quantum' is not available"):
+        choose_engine("quantum")
