@@ -24,8 +24,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_equal_lines_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one.gz", "two.gz"):
         write_documents(tmp_path / name, [b'{"id": 1}\n', b'{"id": 2}\n'])
-    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
-    assert gzip.decompress((tmp_path / "one.gz").read_bytes()) == b'{"id": 1}\n{"id": 2}\n'
+    one = (tmp_path / "one.gz").read_bytes()
+    assert one == (tmp_path / "two.gz").read_bytes()
+    assert one[4:8] == bytes(4)  # the time of writing
+    assert gzip.decompress(one) == b'{"id": 1}\n{"id": 2}\n'
 
 
 def test_samples_survive_the_wave_file(tmp_path: Path) -> None:
@@ -61,15 +63,15 @@ def test_without_essentia_the_command_says_what_to_install(tmp_path: Path) -> No
 def test_the_same_seed_gives_the_same_bytes_in_one_process_or_two(tmp_path: Path) -> None:
     pytest.importorskip("essentia")
     seen: list[int] = []
-    write_corpus(tmp_path / "one", 7, 3, progress=seen.append)
-    write_corpus(tmp_path / "two", 7, 3, jobs=2)
-    assert seen == [1, 2, 3]
+    write_corpus(tmp_path / "one", 7, 2, progress=seen.append)
+    write_corpus(tmp_path / "two", 7, 2, jobs=2)
+    assert seen == [1, 2]
     assert (tmp_path / "one" / DOCUMENTS).read_bytes() == (
         tmp_path / "two" / DOCUMENTS
     ).read_bytes()
     with gzip.open(tmp_path / "one" / DOCUMENTS) as file:
         ids = [json.loads(line)["id"] for line in file]
-    assert ids == [recording_id(7, index) for index in range(3)]
+    assert ids == [recording_id(7, index) for index in range(2)]
 
 
 def test_the_bpm_peak_of_a_click_track_is_its_tempo(tmp_path: Path) -> None:
@@ -83,8 +85,6 @@ def test_the_bpm_peak_of_a_click_track_is_its_tempo(tmp_path: Path) -> None:
     assert peak["mean"] == pytest.approx(120, abs=1)
     assert peak["mean"] == peak["median"] == peak["min"] == peak["max"]
     assert peak["var"] == peak["dmean"] == 0
-    weight, spread = (
-        document["rhythm"][f"bpm_histogram_first_peak_{name}"]["mean"]
-        for name in ("weight", "spread")
-    )
-    assert weight + spread <= 1.001
+    tempos = 60 / np.diff(document["rhythm"]["beats_position"])
+    weight = document["rhythm"]["bpm_histogram_first_peak_weight"]
+    assert weight["mean"] == pytest.approx(np.mean(np.round(tempos) == peak["mean"]), abs=0.01)
