@@ -9,7 +9,7 @@ from typing import Any, Self
 from schema.evaluation_jobs import EvaluationJob, Outcome
 from worker.attempt_folder import AttemptFolder, hold
 from worker.child_process import ChildProcess
-from worker.conclusion import Conclusion
+from worker.conclusion import Conclusion, sentence
 from worker.model_store import ModelStore
 from worker.settings import Settings
 
@@ -110,7 +110,7 @@ class Attempt:
         """Conclude that something went wrong on this side; it may pass."""
         self.conclusion = Conclusion(
             outcome=Outcome.ERROR,
-            message="".join(traceback.format_exception_only(error)).strip(),
+            message=sentence(error),
             traceback="".join(traceback.format_exception(error)),
         )
 

@@ -1,6 +1,7 @@
 """How an attempt ended, as a value that can be written to the database."""
 
 import json
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -104,6 +105,12 @@ class Conclusion:
         if accepted or evaluation_jobs.attempt_outcome(connection, job) is Outcome.DONE:
             return "done"
         return None
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one line what was not foreseen; the traceback tells the rest."""
+    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    return f"unexpected error: {lines[0]}"
 
 
 def _reading(handed_over: dict[str, Any]) -> dict[str, Any]:

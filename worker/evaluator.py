@@ -177,6 +177,8 @@ class Evaluator:
 
     def _heed_signals(self) -> None:
         stops = self._supervisor.stops
+        if stops and not self._drain.started:
+            self._log.info("told to stop", drain_seconds=self._settings.drain_seconds)
         self._drain.note(stops)
         if self._attempt is None or time.monotonic() < self._drain.stop_at:
             return

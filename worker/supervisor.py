@@ -117,10 +117,15 @@ class Drain:
         self.stop_at = math.inf
         self.give_up_at = math.inf
 
+    @property
+    def started(self) -> bool:
+        """Whether the worker was told to stop."""
+        return self.stop_at < math.inf
+
     def note(self, stops: int) -> None:
         """Take in how often the worker was told to stop."""
         now = time.monotonic()
-        if stops >= 1 and self.stop_at == math.inf:
+        if stops >= 1 and not self.started:
             self.stop_at = now + self._drain
             self.give_up_at = self.stop_at + 2 * self._grace
         if stops >= 2:  # noqa: PLR2004 - told twice

@@ -38,6 +38,7 @@ def _outcome(assignment: dict[str, Any]) -> dict[str, Any]:
 
     from schema.errors import InvalidDocument, NotFound  # noqa: PLC0415 - the parent's life first
     from trainer.errors import TrainerError  # noqa: PLC0415
+    from worker.conclusion import sentence  # noqa: PLC0415
     from worker.training_job import evaluate  # noqa: PLC0415
 
     try:
@@ -47,8 +48,7 @@ def _outcome(assignment: dict[str, Any]) -> dict[str, Any]:
     except (OperationalError, InterfaceError) as error:
         return {"kind": "no database", "message": str(error.orig), "traceback": _traceback()}
     except Exception as error:  # noqa: BLE001 - whatever it is, the job's history has to tell it
-        message = "".join(traceback.format_exception_only(error)).strip()
-        return {"kind": "error", "message": message, "traceback": _traceback()}
+        return {"kind": "error", "message": sentence(error), "traceback": _traceback()}
 
 
 def _reporter(descriptor: int) -> Callable[[Any], None]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 
 from schema import evaluation_jobs, lowlevel
 from schema.evaluation_jobs import JobDetails
@@ -116,15 +116,21 @@ class Service:
         )
         return identity
 
-    def job(self, snapshot: UUID | None = None, options: Any = SMALL_SEARCH) -> UUID:
+    def job(
+        self,
+        snapshot: UUID | None = None,
+        options: Any = SMALL_SEARCH,
+        identity: UUID | None = None,
+    ) -> UUID:
         """Insert a job, as anybody may, by a plain INSERT."""
-        identity: UUID = self.execute(
-            "INSERT INTO dataset_eval_jobs (snapshot_id, options)"
-            " VALUES (:snapshot, CAST(:options AS jsonb)) RETURNING id",
+        made: UUID = self.execute(
+            "INSERT INTO dataset_eval_jobs (id, snapshot_id, options)"
+            " VALUES (:id, :snapshot, CAST(:options AS jsonb)) RETURNING id",
+            id=identity or uuid4(),
             snapshot=snapshot or self.snapshot(self.classes()),
             options=json.dumps(options),
         )
-        return identity
+        return made
 
     def show(self, job: UUID) -> JobDetails:
         with self.engine.connect() as connection:
@@ -160,6 +166,31 @@ class Service:
             " AND application_name = 'acoustic training' AND wait_event_type = 'Lock'"
         )
         until(lambda: self.execute(waiting))
+
+    def training_backend(self) -> int:
+        """Give the id of the server's process that serves the training."""
+        backend: int = self.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'acoustic training'"
+        )
+        return backend
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Take the database away from the evaluators."""
+        address = make_url(self.database_url)
+        allow = f"ALTER DATABASE {address.database} ALLOW_CONNECTIONS"
+        drop = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE datname = '{address.database}' AND application_name = 'acoustic evaluator'"
+        )
+        other = create_engine(
+            address.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+        )
+        with other.connect() as connection:
+            connection.exec_driver_sql(f"{allow} false")
+            connection.exec_driver_sql(drop)
+            yield
+            connection.exec_driver_sql(f"{allow} true")
 
     def leftovers(self) -> list[str]:
         """Name what an ended attempt may not leave: working and low-level files, half bundles."""
@@ -291,3 +322,13 @@ def module_service(
 def module_start(module_service: Service) -> Iterator[StartEvaluator]:
     with evaluators(module_service) as start:
         yield start
+
+
+@pytest.fixture
+def make_service() -> Callable[[str, Path], Service]:
+    return Service
+
+
+@pytest.fixture(name="evaluators")
+def evaluators_fixture() -> Callable[[Service], Any]:
+    return evaluators

@@ -80,7 +80,7 @@ def test_low_level_files_stay_when_they_are_to_be_kept(
     assert list((service.projects / ".attempts").iterdir()) == []
 
 
-def test_once_with_nothing_to_do_ends_at_once(service: Any, start_evaluator: Start) -> None:
+def test_once_with_nothing_to_do_ends_at_once(start_evaluator: Start) -> None:
     evaluator = start_evaluator("--once")
 
     assert evaluator.exit_code() == 0
