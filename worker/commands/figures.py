@@ -21,13 +21,22 @@ _WIDEST_HEADER = 48
 Matrix = dict[str, dict[str, int]]
 
 
-def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """Give an empty table; the columns in `numbers` are right-aligned."""
-    right = set(numbers)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+def table(*columns: str, numbers: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
+    """Give an empty table; `numbers` are right-aligned columns, `whole` ones are never folded."""
+    right, unfolded = set(numbers), set(whole)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+    )
     for column in columns:
         made.add_column(
-            plain(column), justify="right" if column in right else "left", overflow="fold"
+            plain(column),
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column in unfolded,
         )
     return made
 

@@ -18,6 +18,8 @@ from worker.commands.text import plain, visible
 # As much of an id as a person reads; `jobs show` takes it if it is unique.
 _SHORT = 8
 
+_BAR = 20
+
 _STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "red"}
 
 ENDED = ("done", "failed")
@@ -40,8 +42,8 @@ def status_table(jobs: Iterable[JobStatus], *, short: bool, bars: bool = False) 
     bars
         Draw the progress too.
     """
-    columns = ("job", "status", "queue", "dataset", "try", "progress", "left", "age", "reason")
-    made = table(*columns, numbers=("queue", "try", "left", "age"))
+    columns = ("job", "status", "queue", "dataset", "try", "age", "progress or reason")
+    made = table(*columns, numbers=("queue", "try", "age"), whole=("job", "status", "age"))
     for job in jobs:
         made.add_row(
             str(job.id)[: _SHORT if short else None],
@@ -49,10 +51,8 @@ def status_table(jobs: Iterable[JobStatus], *, short: bool, bars: bool = False) 
             _or_nothing(job.position),
             plain(job.dataset or "-"),
             _or_nothing(job.attempt),
-            _bar(job) if bars else Text(progress(job)),
-            duration(job.time_left.total_seconds()) if job.time_left is not None else "",
             age(job.created),
-            plain(job.reason or ""),
+            _with_bar(job) if bars else Text(detail(job)),
         )
     return made
 
@@ -64,11 +64,18 @@ def status_line(job: JobStatus) -> str:
         parts.append(f"number {job.position} in the queue")
     if job.status == "running":
         parts.append(f"attempt {job.attempt}")
-        parts += [progress(job)] if job.progress else []
-        parts += [f"{duration(job.time_left.total_seconds())} left"] if job.time_left else []
-    if job.reason and job.status != "done":
-        parts.append(visible(job.reason))
-    return "  ".join(parts)
+    return "  ".join([*parts, detail(job)]).rstrip()
+
+
+def detail(job: JobStatus) -> str:
+    """How far it is, when it goes on, or why it does not."""
+    if job.status == "running":
+        left = job.time_left
+        rest = [f"{duration(left.total_seconds())} left"] if left is not None else []
+        return ", ".join([*filter(None, [progress(job)]), *rest])
+    if job.status == "done":
+        return ""
+    return ": ".join(filter(None, [progress(job), visible(job.reason or "")]))
 
 
 def progress(job: JobStatus) -> str:
@@ -87,12 +94,12 @@ def age(since: datetime, *, until: datetime | None = None) -> str:
     return duration(((until or datetime.now(UTC)) - since).total_seconds())
 
 
-def _bar(job: JobStatus) -> Table | Text:
+def _with_bar(job: JobStatus) -> Table | Text:
     done, total = (number(at(job.progress, key)) for key in ("done", "total"))
     if done is None or not total:
-        return Text(progress(job))
+        return Text(detail(job))
     cell = Table.grid(padding=(0, 1))
-    cell.add_row(ProgressBar(total=total, completed=done, width=20), Text(progress(job)))
+    cell.add_row(ProgressBar(total=total, completed=done, width=_BAR), Text(detail(job)))
     return cell
 
 

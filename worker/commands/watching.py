@@ -22,6 +22,9 @@ SECONDS_BETWEEN_LOOKS = 1.0
 # More jobs than a screen has lines help nobody.
 _MOST_JOBS = 200
 
+# A narrower terminal has no room for bars.
+_WIDE = 100
+
 Show = Callable[[list[JobStatus]], None]
 Pause = Callable[[], None]
 
@@ -117,7 +120,8 @@ def _view(console: Console, *, json: bool) -> Iterator[Show]:
         yield _lines(console, as_json if json else status_line)
         return
     with Live(console=console, refresh_per_second=4) as live:
-        yield lambda jobs: live.update(status_table(jobs, short=True, bars=True))
+        bars = console.width >= _WIDE
+        yield lambda jobs: live.update(status_table(jobs, short=True, bars=bars))
 
 
 def _lines(console: Console, written: Callable[[JobStatus], str]) -> Show:
