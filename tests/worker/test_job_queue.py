@@ -49,7 +49,7 @@ class Proxy:
     def _pass_on(self, source: Any, target: Any, client: Any) -> None:
         with suppress(OSError), source, target:
             while data := source.recv(65536):
-                if source is client and b"COMMIT" in data and self.lose_reply.is_set():
+                if source is client and b"COMMIT\0" in data and self.lose_reply.is_set():
                     self.lose_reply.clear()
                     client.shutdown(socket.SHUT_RDWR)
                     target.sendall(data)
