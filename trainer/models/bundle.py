@@ -42,10 +42,24 @@ from trainer.layout import Descriptor, Layout
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
+from trainer.wording import listed
 
 FORMAT = 1
 MAX_BYTES = 2**31
 HISTORY_MAGIC = bytes.fromhex("6AEA723D")
+
+TYPES: Mapping[str, type] = {
+    "svm.support_vectors": np.float32,
+    "svm.counts": np.int64,
+    "svm.coefficients": np.float64,
+    "svm.rho": np.float64,
+    "sigmoids.slope": np.float64,
+    "sigmoids.offset": np.float64,
+}
+STEP_TYPES: Mapping[str, Mapping[str, type]] = {
+    "affine": {"slope": np.float32, "offset": np.float32},
+    "rank": {"columns": np.int64, "distribution": np.float32},
+}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -271,6 +285,7 @@ def _parse(content: bytes) -> Model:
         raise ValueError("it is a Gaia .history file")
     arrays = safetensors.numpy.load(content)
     manifest = _ManifestJson.model_validate_json(_header(content))
+    _check_types(arrays, manifest.steps)
     layout = Layout(tuple(Descriptor(d.name, d.dimensions, d.values) for d in manifest.layout))
     model = Model(
         name=manifest.name,
@@ -288,7 +303,7 @@ def _parse(content: bytes) -> Model:
         labels=manifest.labels,
         training=manifest.training,
     )
-    _check(model, arrays)
+    _check(model)
     return model
 
 
@@ -296,7 +311,7 @@ def _header(content: bytes) -> str:
     """Return the manifest: safetensors.numpy does not hand out a file's metadata."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    manifest: str = header.get("__metadata__", {}).get("acoustic", "")
+    manifest: str = (header.get("__metadata__") or {}).get("acoustic", "")
     if not manifest:
         raise ValueError("it has no manifest")
     return manifest
@@ -309,15 +324,14 @@ def _step(kind: str, number: int, arrays: Arrays) -> FittedStep:
     return RankGaussian(columns, arrays[f"steps.{number}.distribution"])
 
 
-def _check(model: Model, arrays: Arrays) -> None:
+def _check(model: Model) -> None:
     """Refuse arrays that do not fit each other, or that training cannot have produced."""
-    _check_types(arrays, _arrays(model))
     width, k = model.layout.width, len(model.labels)
-    svm, vectors, n_pairs = model.svm, len(model.svm.support_vectors), k * (k - 1) // 2
+    svm, vectors, n_pairs = model.svm, model.svm.coefficients.shape[-1:], k * (k - 1) // 2
     for array, shape, what in (
-        (svm.support_vectors, (vectors, width), "support vectors"),
+        (svm.support_vectors, (*vectors, width), "support vectors"),
         (svm.counts, (k,), "support vector counts"),
-        (svm.coefficients, (k - 1, vectors), "coefficients"),
+        (svm.coefficients, (k - 1, *vectors), "coefficients"),
         (svm.rho, (n_pairs,), "rho"),
         (model.sigmoids.slope, (n_pairs,), "sigmoid slopes"),
         (model.sigmoids.offset, (n_pairs,), "sigmoid offsets"),
@@ -325,15 +339,21 @@ def _check(model: Model, arrays: Arrays) -> None:
         _require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
     _require(len(set(model.labels)) == k, "it has the same class twice")
     _require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
-    _require(svm.counts.min() >= 0 and svm.counts.sum() == vectors, "its counts do not add up")
+    # Without vectors the layout could claim any width, and prediction would try to allocate it.
+    _require(svm.counts.min() > 0 and svm.counts.sum() == vectors, "its counts do not add up")
     for step in model.steps:
         _check_step(step, width)
 
 
-def _check_types(arrays: Arrays, expected: Arrays) -> None:
-    _require(arrays.keys() == expected.keys(), "it has other arrays than its manifest lists")
+def _check_types(arrays: Arrays, steps: Sequence[str]) -> None:
+    expected = dict(TYPES)
+    for number, kind in enumerate(steps):
+        expected |= {f"steps.{number}.{part}": dtype for part, dtype in STEP_TYPES[kind].items()}
+    lacking = sorted(expected.keys() - arrays.keys())
+    _require(not lacking, f"it lacks {listed(lacking)}")
+    _require(len(arrays) == len(expected), "it has other arrays than its manifest lists")
     for name, array in arrays.items():
-        _require(array.dtype == expected[name].dtype, f"{name} has type {array.dtype}")
+        _require(array.dtype == expected[name], f"{name} has type {array.dtype}")
         _require(np.isfinite(array).all(), f"{name} holds a value that is not finite")
 
 
