@@ -146,10 +146,11 @@ class ChildProcess:
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
     def output_tail(self) -> str:
-        """Give the end of what it printed."""
-        with self._output.open("rb") as file:
+        """Give the end of what it printed, nothing if that cannot be read."""
+        with contextlib.suppress(OSError), self._output.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             return file.read().decode("utf-8", "replace").strip()
+        return ""
 
     def _close(self) -> None:
         os.close(self.progress)

@@ -3,12 +3,14 @@
 import json
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sqlalchemy import Connection
 
 from schema import evaluation_jobs
+from schema.errors import NotFound
 from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
 from worker.attempt_folder import AttemptFolder
 from worker.child_process import ChildProcess, Exit
@@ -81,30 +83,36 @@ class Conclusion:
             The job's status from now on; `None` when it is not ours any more and nothing was
             written.
         """
-        if self.outcome is not Outcome.DONE:
-            return evaluation_jobs.end(
+        status = self._written(connection, job, max_attempts)
+        if status is None and evaluation_jobs.attempt_outcome(connection, job) is self.outcome:
+            # The reply to an earlier COMMIT was lost: it is written already. Only the worker of an
+            # attempt writes these outcomes, so it was us.
+            with suppress(NotFound):
+                return evaluation_jobs.show(connection, job.id).status.status
+        return status
+
+    def _written(self, connection: Connection, job: EvaluationJob, most: int) -> str | None:
+        if self.outcome is Outcome.DONE:
+            accepted = evaluation_jobs.finish(
                 connection,
                 job,
-                outcome=self.outcome,
-                message=self.message,
-                traceback=self.traceback,
-                terminal=self.terminal,
-                counted=self.outcome is not Outcome.INTERRUPTED,
-                max_attempts=max_attempts,
+                result=self.result,
+                training_set=self.training_set,
+                testing_set=self.testing_set,
                 usage=self.usage,
             )
-        accepted = evaluation_jobs.finish(
+            return "done" if accepted else None
+        return evaluation_jobs.end(
             connection,
             job,
-            result=self.result,
-            training_set=self.training_set,
-            testing_set=self.testing_set,
+            outcome=self.outcome,
+            message=self.message,
+            traceback=self.traceback,
+            terminal=self.terminal,
+            counted=self.outcome is not Outcome.INTERRUPTED,
+            max_attempts=most,
             usage=self.usage,
         )
-        # The reply to an earlier COMMIT may have been lost: then the result is in already.
-        if accepted or evaluation_jobs.attempt_outcome(connection, job) is Outcome.DONE:
-            return "done"
-        return None
 
 
 def sentence(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -29,10 +30,14 @@ class DatabaseLink:
         The database.
     channel
         What to listen to.
+    deadline
+        What no statement may take longer than.
     """
 
-    def __init__(self, url: str, *, channel: str) -> None:
-        self._engine = connect(url, application_name="acoustic evaluator")
+    def __init__(self, url: str, *, channel: str, deadline: timedelta) -> None:
+        self._engine = connect(
+            url, application_name="acoustic evaluator", statement_timeout=deadline
+        )
         self._channel = channel
         self._listening: Connection | None = None
         self._backoff = Backoff(first=0.2, most=_MOST_SECONDS)

@@ -5,9 +5,9 @@ attempt); one that touches no row says that the job is somebody else's by now, a
 stopped and its files go.
 """
 
-import os
 import time
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 
@@ -20,7 +20,7 @@ from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink, Outage
 from worker.job_queue import JobQueue
 from worker.model_store import ModelStore
-from worker.settings import Settings, SettingsError
+from worker.settings import Settings
 from worker.supervisor import Drain, Supervisor, Timer
 
 DONE, UNEXPECTED, JOB_FAILED = 0, 1, 4
@@ -30,6 +30,7 @@ _PROGRESS_SECONDS = 2.0
 # A notification may mean that this job was cancelled, but many mean other jobs.
 _HINT_SECONDS = 0.5
 _LONGEST_WAIT = 60.0
+_LEAST_DEADLINE = 5.0
 
 
 def run(settings: Settings, *, once: bool) -> int:
@@ -56,8 +57,8 @@ def run(settings: Settings, *, once: bool) -> int:
         The database is older or newer than this program.
     """
     telemetry.configure(settings.log_format, settings.log_level)
-    _check_folders(settings)
-    link = DatabaseLink(settings.database_url, channel=CHANNEL)
+    settings.make_folders()
+    link = DatabaseLink(settings.database_url, channel=CHANNEL, deadline=_deadline(settings))
     with Supervisor() as supervisor:
         evaluator = Evaluator(settings, supervisor, link, once=once)
         try:
@@ -184,6 +185,7 @@ class Evaluator:
             return
         if stops > 1:
             self._attempt.kill()
+            self._attend_child()
         else:
             self._attempt.stop()
 
@@ -287,9 +289,12 @@ class Evaluator:
         self._forget_attempt(bundle=status != "done")
 
     def _forget_attempt(self, *, bundle: bool) -> None:
-        if self._attempt is not None:
-            self._attempt.remove_files(bundle=bundle)
-        self._attempt = None
+        attempt, self._attempt = self._attempt, None
+        try:
+            if attempt is not None:
+                attempt.remove_files(bundle=bundle)
+        except OSError as error:  # what stays is removed by the next attempt at the job
+            self._log.warning("files of the attempt cannot be removed", reason=str(error))
         if self._once and self._exit_code is None:
             self._exit_code = JOB_FAILED
         self._poll.hasten(0)
@@ -323,19 +328,6 @@ def _shown(settings: Settings) -> dict[str, object]:
     }
 
 
-def _check_folders(settings: Settings) -> None:
-    """Make the folders; a worker that could write no result does not claim a job."""
-    problems = []
-    for name, folder in (
-        ("ACOUSTIC_MODEL_DIR", settings.model_dir),
-        ("ACOUSTIC_PROJECT_DIR", settings.project_dir),
-    ):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            reason = "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
-        except OSError as error:
-            reason = error.strerror or str(error)
-        if reason:
-            problems.append(f"{name} is {str(folder)!r}, which cannot be written to: {reason}.")
-    if problems:
-        raise SettingsError(problems)
+def _deadline(settings: Settings) -> timedelta:
+    """Give the longest that a statement may take: a renewal that fails must leave time for more."""
+    return timedelta(seconds=min(60.0, max(_LEAST_DEADLINE, settings.renewal_seconds)))

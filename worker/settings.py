@@ -4,6 +4,7 @@ This is the one module that knows the names of environment variables.
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -190,6 +191,32 @@ class Settings:
     def renewal_seconds(self) -> float:
         """The time between two renewals of a lease."""
         return self.lease_seconds / RENEWALS_PER_LEASE
+
+    def make_folders(self) -> None:
+        """Make the folders; a worker that could write no result should not claim a job.
+
+        Raises
+        ------
+        SettingsError
+            Naming each folder that cannot be made or written to.
+        """
+        folders = {"ACOUSTIC_MODEL_DIR": self.model_dir, "ACOUSTIC_PROJECT_DIR": self.project_dir}
+        reasons = {name: _obstacle(folder) for name, folder in folders.items()}
+        problems = [
+            f"{name} is {str(folders[name])!r}, which cannot be written to: {reason}."
+            for name, reason in reasons.items()
+            if reason
+        ]
+        if problems:
+            raise SettingsError(problems)
+
+
+def _obstacle(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
 
 
 def _known() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def proxy(service: Any) -> Iterator[Proxy]:
 
 @pytest.fixture
 def queue(proxy: Proxy) -> Iterator[JobQueue]:
-    link = DatabaseLink(proxy.url, channel=CHANNEL)
+    link = DatabaseLink(proxy.url, channel=CHANNEL, deadline=timedelta(seconds=5))
     yield JobQueue(link, Settings.from_environment({"DATABASE_URL": proxy.url}))
     link.close()
 
