@@ -282,6 +282,19 @@ def test_what_an_interrupted_start_leaves_does_not_matter(tmp_path: Path, left: 
         assert run(server, "SELECT 1") == 1
 
 
+def test_a_start_that_is_killed_while_it_makes_the_data_folder_can_be_repeated(
+    open_folder: Path,
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, open_folder, find_server().binaries]
+    with subprocess.Popen([*map(str, command), str(os.geteuid()), "0"]) as program:
+        # initdb writes this file early, so from here on the folder looks like one with data.
+        wait_until(lambda: any(open_folder.glob("postgres-*/PG_VERSION")))
+        program.kill()
+
+    with EmbeddedPostgres(open_folder, durable=False) as server:
+        assert run(server, "SELECT 1") == 1
+
+
 def test_two_servers_never_share_their_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
