@@ -29,7 +29,7 @@ READ = text("""
               JOIN lowlevel l ON l.gid = wanted.mbid AND l.submission_offset = 0
           ORDER BY l.gid, l.id) AS chosen
       JOIN lowlevel_json document ON document.id = chosen.id
-""").execution_options(stream_results=True, yield_per=CHUNK)
+""").execution_options(yield_per=CHUNK)
 
 # `fresh` leaves out what is stored under the same recording already, as the server does when a
 # client submits twice; ids come first so that both tables can be filled in one statement.

@@ -63,6 +63,26 @@ def test_the_first_submission_is_read_and_not_a_later_one(insert: Step, read: St
     assert read(mbid) == {mbid: document(1)}
 
 
+def test_the_first_submission_is_read_also_where_it_was_stored_last(
+    insert: Step, read: Step, execute: Step
+) -> None:
+    mbid = uuid4()
+    insert((mbid, document(1)), (mbid, document(2)))
+    execute("UPDATE lowlevel SET submission_offset = 1 - submission_offset")
+
+    assert read(mbid) == {mbid: document(2)}
+
+
+def test_a_recording_whose_first_submission_is_gone_is_left_out(
+    insert: Step, read: Step, execute: Step
+) -> None:
+    mbid = uuid4()
+    insert((mbid, document(1)))
+    execute("UPDATE lowlevel SET submission_offset = 1")
+
+    assert read(mbid) == {}
+
+
 def test_a_recording_that_is_asked_for_twice_comes_once(insert: Step, read: Step) -> None:
     mbid = uuid4()
     insert((mbid, document()))
