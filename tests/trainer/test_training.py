@@ -1,0 +1,378 @@
+"""A dataset in, an evaluation out: what holds of every training."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from trainer.dataset import prepare
+from trainer.descriptors import flatten
+from trainer.errors import DatasetError, OptionsError
+from trainer.grid.project import Project
+from trainer.ground_truth import GroundTruth
+from trainer.options import JobOptions
+from trainer.training import Progress, train
+
+SMALL = Project(
+    ("basic", "normalized", "gaussianized"), c_exponents=(-1, 3), gamma_exponents=(-3, -5)
+)
+ONE = Project(("basic",), ("rbf",), (1,), (-3,))
+
+
+@pytest.fixture(scope="module")
+def evaluation(make_dataset: Any) -> Any:
+    """Three classes that overlap somewhat."""
+    return train(make_dataset(classes=3, size=8, lean=0.5), SMALL, 1, jobs=2)
+
+
+@pytest.fixture(scope="module")
+def report(evaluation: Any) -> Any:
+    return evaluation.report(predictions=True)
+
+
+def recordings(make_document: Any, count: int, classes: int = 2, lean: Any = 1.0) -> Any:
+    """Give documents and the class of each; the classes take turns."""
+    documents, class_of = {}, {}
+    for number in range(count):
+        recording = f"r{number:03}"
+        documents[recording] = flatten(make_document(number, lean * (number % classes)))
+        class_of[recording] = f"c{number % classes}"
+    return documents, class_of
+
+
+def prepared(documents: Any, class_of: Any, options: Any = None) -> Any:
+    members = {}
+    for recording, label in class_of.items():
+        members.setdefault(label, []).append(recording)
+    ground_truth = GroundTruth.from_classes("made", members.items())
+    return prepare(ground_truth, documents, JobOptions.parse(options))
+
+
+def test_the_report_is_json_to_both_writers(report: Any) -> None:
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert orjson.loads(orjson.dumps(report)) == report
+
+
+def test_the_confusion_matrix_has_every_class_as_row_and_column_and_counts_each_recording(
+    report: Any,
+) -> None:
+    matrix = report["confusion_matrix"]
+
+    assert list(matrix) == report["classes"]
+    assert all(list(row) == report["classes"] for row in matrix.values())
+    assert sum(sum(row.values()) for row in matrix.values()) == len(report["recordings"])
+    assert {name: sum(row.values()) for name, row in matrix.items()} == report["class_sizes"]
+
+
+def test_rows_of_the_confusion_matrix_are_actual_classes(report: Any) -> None:
+    pairs = Counter(zip(report["actual"], report["predicted"], strict=True))
+
+    for (actual, predicted), count in pairs.items():
+        assert report["confusion_matrix"][actual][predicted] == count
+
+
+def test_the_accuracy_is_the_share_of_right_recordings_in_percent(report: Any) -> None:
+    right = sum(a == p for a, p in zip(report["actual"], report["predicted"], strict=True))
+
+    assert report["accuracy"] == round(100 * right / 24, 2)
+    assert 50 < report["accuracy"] < 100
+
+
+def test_the_winner_is_the_first_of_the_most_accurate_entries_of_the_grid(report: Any) -> None:
+    best = max(entry["accuracy"] for entry in report["grid"])
+    first = next(entry for entry in report["grid"] if entry["accuracy"] == best)
+    chosen = report["parameters"]["model"]
+
+    assert round(best, 2) == report["accuracy"]
+    assert first["predicted"] == report["predicted"]
+    assert [first[key] for key in ("preprocessing", "C", "gamma", "balance_classes")] == [
+        chosen[key] for key in ("preprocessing", "C", "gamma", "balanceClasses")
+    ]
+    assert chosen["kernel"].lower() == first["kernel"]
+
+
+def test_parameters_are_as_acousticbrainz_stores_them(report: Any) -> None:
+    assert report["parameters"]["evaluation"] == {"type": "nfoldcrossvalidation", "nfold": 5}
+    model = report["parameters"]["model"]
+    assert (model["classifier"], model["type"]) == ("svm", "C-SVC")
+    assert model["kernel"] in {"poly", "RBF"}
+    assert model["C"] in SMALL.c_exponents
+
+
+def test_the_grid_lists_every_combination_in_order(report: Any) -> None:
+    listed = [
+        (e["preprocessing"], e["kernel"], e["C"], e["gamma"], e["balance_classes"])
+        for e in report["grid"]
+    ]
+
+    assert listed == [
+        (c.preprocessing, c.kernel, c.c_exponent, c.gamma_exponent, c.balance_classes)
+        for c in SMALL.combinations()
+    ]
+
+
+def test_predictions_of_the_grid_are_listed_on_request_only(evaluation: Any, report: Any) -> None:
+    assert all(len(entry["predicted"]) == 24 for entry in report["grid"])
+    assert not any("predicted" in entry for entry in evaluation.report()["grid"])
+
+
+def test_figures_by_class_follow_from_the_confusion_matrix(report: Any) -> None:
+    matrix = report["confusion_matrix"]
+    for name, figures in report["per_class"].items():
+        right, support = matrix[name][name], sum(matrix[name].values())
+        predicted = sum(row[name] for row in matrix.values())
+        precision, recall = right / predicted, right / support
+        assert figures == {
+            "precision": round(100 * precision, 2),
+            "recall": round(100 * recall, 2),
+            "f1": round(100 * 2 * precision * recall / (precision + recall), 2),
+            "support": support,
+        }
+    recalls = [figures["recall"] for figures in report["per_class"].values()]
+    assert report["balanced_accuracy"] == pytest.approx(np.mean(recalls), abs=0.01)
+
+
+def test_fold_figures_follow_from_the_predictions(report: Any) -> None:
+    right = np.array(report["actual"]) == np.array(report["predicted"])
+    folds = np.array(report["folds"])
+    accuracies = [100 * right[folds == fold].mean() for fold in np.unique(folds)]
+
+    assert report["fold_accuracies"] == [round(value, 2) for value in accuracies]
+    assert report["accuracy_std"] == round(float(np.std(accuracies)), 2)
+
+
+def test_the_model_carries_the_evaluation_it_came_from(evaluation: Any, report: Any) -> None:
+    training = evaluation.model.training
+
+    assert training["accuracy"] == report["accuracy"]
+    assert training["confusion_matrix"] == report["confusion_matrix"]
+    assert training["parameters"] == report["parameters"]
+    assert training["seed"] == 1
+    assert set(training["versions"]) >= {"python", "numpy", "scikit-learn"}
+
+
+def test_the_majority_baseline_is_the_share_of_the_largest_class(make_document: Any) -> None:
+    documents, class_of = recordings(make_document, 12)
+    class_of |= {"r001": "c0", "r003": "c0"}
+
+    report = train(prepared(documents, class_of), ONE, 1, jobs=1).report()
+
+    assert report["majority_baseline"] == round(100 * 8 / 12, 2)
+
+
+def test_perfectly_separated_classes_are_all_right(make_dataset: Any) -> None:
+    evaluation = train(make_dataset(classes=3, lean=30.0), SMALL, 1, jobs=2)
+
+    assert evaluation.accuracy == 100
+    matrix = evaluation.confusion_matrix
+    assert all(row[name] == 8 for name, row in matrix.items())
+
+
+def test_ties_go_to_the_first_in_grid_order(make_dataset: Any) -> None:
+    dataset = make_dataset(lean=30.0)
+    project = Project(("gaussianized", "basic"), ("rbf",), (3, 1), (-5, -3))
+
+    evaluation = train(dataset, project, 1, jobs=2)
+
+    assert len({result.scores.accuracy for result in evaluation.results}) == 1
+    assert evaluation.best.combination == project.combinations()[0]
+
+
+def test_the_order_of_documents_and_classes_changes_nothing(make_document: Any) -> None:
+    documents, class_of = recordings(make_document, 20, lean=0.4)
+    turned_documents = dict(reversed(documents.items()))
+    turned_classes = dict(reversed(class_of.items()))
+
+    first = train(prepared(documents, class_of), SMALL, 1, jobs=2)
+    second = train(prepared(turned_documents, turned_classes), SMALL, 1, jobs=1)
+
+    assert untimed(first) == untimed(second)
+    assert first.model.to_bytes() == second.model.to_bytes()
+
+
+def untimed(evaluation: Any) -> Any:
+    report = evaluation.report(predictions=True)
+    del report["timings"]
+    return report
+
+
+def test_the_seed_changes_the_folds_and_nothing_else_does(make_dataset: Any) -> None:
+    dataset = make_dataset(size=12)
+
+    one, again, two = (train(dataset, ONE, seed, jobs=1).report() for seed in (1, 1, 2))
+
+    assert one["folds"] == again["folds"] != two["folds"]
+    assert (one["seed"], two["seed"]) == (1, 2)
+
+
+def test_renaming_classes_in_order_renames_the_results(make_document: Any) -> None:
+    documents, class_of = recordings(make_document, 24, classes=3, lean=0.4)
+    names = {"c0": "x blues", "c1": "y jazz", "c2": "z rock"}
+    renamed = {recording: names[label] for recording, label in class_of.items()}
+
+    plain = train(prepared(documents, class_of), SMALL, 1, jobs=2).report()
+    other = train(prepared(documents, renamed), SMALL, 1, jobs=2).report()
+
+    assert other["predicted"] == [names[name] for name in plain["predicted"]]
+    assert other["accuracy"] == plain["accuracy"]
+    assert other["confusion_matrix"] == {
+        names[a]: {names[p]: count for p, count in row.items()}
+        for a, row in plain["confusion_matrix"].items()
+    }
+
+
+def test_names_that_sort_otherwise_change_no_prediction(make_document: Any) -> None:
+    # Codes follow first appearance and not the names.
+    documents, class_of = recordings(make_document, 24, classes=3, lean=0.4)
+    names = {"c0": "z", "c1": "x", "c2": "y"}
+    renamed = {recording: names[label] for recording, label in class_of.items()}
+
+    plain = train(prepared(documents, class_of), SMALL, 1, jobs=2).report()
+    other = train(prepared(documents, renamed), SMALL, 1, jobs=2).report()
+
+    assert other["predicted"] == [names[name] for name in plain["predicted"]]
+
+
+def test_progress_is_complete_and_never_goes_back(make_dataset: Any) -> None:
+    told = []
+
+    train(
+        make_dataset(),
+        replace(ONE, c_exponents=(1, 3), nested=True),
+        1,
+        jobs=1,
+        progress=told.append,
+    )
+
+    stages = list(dict.fromkeys(progress.stage for progress in told))
+    assert stages == ["grid", "nested", "final model"]
+    for stage in stages:
+        steps = [progress for progress in told if progress.stage == stage]
+        assert [p.done for p in steps] == sorted(p.done for p in steps)
+        assert steps[-1].done == steps[-1].total
+        assert len({p.total for p in steps}) == 1
+    assert told[-1] == Progress("final model", 1, 1)
+
+
+def test_nothing_is_nested_or_held_out_unless_asked_for(report: Any) -> None:
+    assert report["nested"] is None
+    assert report["held_out"] is None
+
+
+def test_a_nested_estimate_of_separated_classes_is_right(make_dataset: Any) -> None:
+    report = train(make_dataset(lean=30.0), replace(ONE, nested=True), 1, jobs=2).report()
+
+    assert report["nested"]["accuracy"] == 100
+    assert len(report["nested"]["chosen"]) == len(set(report["folds"]))
+
+
+def test_a_nested_estimate_of_noise_is_near_chance_where_the_search_is_optimistic(
+    make_document: Any,
+) -> None:
+    documents, class_of = recordings(make_document, 100, lean=0.0)
+    project = Project(
+        ("lowlevel",), c_exponents=(-3, 1, 5), gamma_exponents=(1, -1, -5), nested=True
+    )
+
+    report = train(prepared(documents, class_of), project, 1, jobs=2).report()
+
+    assert 35 <= report["nested"]["accuracy"] <= 65
+    assert report["nested"]["accuracy"] <= report["accuracy"]
+
+
+def test_a_nested_estimate_of_too_small_classes_is_refused_before_the_search(
+    make_dataset: Any,
+) -> None:
+    told = []
+
+    with pytest.raises(DatasetError, match="nested"):
+        train(make_dataset(size=2), replace(ONE, nested=True), 1, progress=told.append)
+
+    assert told == []
+
+
+def test_the_artist_filters_testing_set_is_scored_with_the_final_model(make_document: Any) -> None:
+    documents, class_of = {}, {}
+    for number in range(32):
+        label = number // 2 % 2
+        documents[f"r{number:02}"] = flatten(make_document(number, 30.0 * label))
+        class_of[f"r{number:02}"] = f"c{label}"
+    dataset = prepared(documents, class_of, {"filter_type": "artist"})
+
+    evaluation = train(dataset, ONE, 1, jobs=1)
+
+    held_out = evaluation.report()["held_out"]
+    assert held_out["recordings"] == sorted(dataset.testing)
+    assert held_out["accuracy"] == 100
+    assert held_out["actual"] == [class_of[recording] for recording in held_out["recordings"]]
+    predictions = evaluation.model.predict([documents[r] for r in held_out["recordings"]])
+    assert held_out["predicted"] == [prediction.value for prediction in predictions]
+    assert sum(sum(row.values()) for row in held_out["confusion_matrix"].values()) == 16
+
+
+def test_a_held_out_document_that_does_not_fit_is_named_and_counts_neither_way(
+    make_document: Any,
+) -> None:
+    documents, class_of = {}, {}
+    for number in range(32):
+        label = number // 2 % 2
+        documents[f"r{number:02}"] = flatten(make_document(number, 30.0 * label))
+        class_of[f"r{number:02}"] = f"c{label}"
+    dataset = prepared(documents, class_of, {"filter_type": "artist"})
+    odd = sorted(dataset.testing)[3]
+    testing = {**dataset.testing_documents, odd: flatten({"x": 1})}
+
+    held_out = train(replace(dataset, testing_documents=testing), ONE, 1, jobs=1).report()[
+        "held_out"
+    ]
+
+    assert list(held_out["unusable"]) == [odd]
+    assert "lacks" in held_out["unusable"][odd]
+    assert odd not in held_out["recordings"]
+    assert held_out["accuracy"] == 100
+
+
+def test_two_recordings_of_each_class_are_enough(make_dataset: Any) -> None:
+    evaluation = train(make_dataset(size=2, lean=30.0), ONE, 1, jobs=1)
+
+    assert sum(sum(row.values()) for row in evaluation.confusion_matrix.values()) == 4
+    assert np.isfinite([evaluation.model.sigmoids.slope, evaluation.model.sigmoids.offset]).all()
+
+
+def test_text_that_no_recipe_uses_is_noted(make_document: Any) -> None:
+    documents, class_of = recordings(make_document, 8)
+    documents = {
+        recording: replace(document, strings={**document.strings, ".tonal.mood": ("x",)})
+        for recording, document in documents.items()
+    }
+
+    report = train(prepared(documents, class_of), ONE, 1, jobs=1).report()
+
+    assert any("no use for the text of tonal.mood" in note for note in report["notes"])
+
+
+def test_what_the_merge_dropped_is_reported(make_dataset: Any) -> None:
+    report = train(make_dataset(), ONE, 1, jobs=1).report()
+
+    assert report["removed"]["variable length"] == [".rhythm.beats_position"]
+
+
+def test_an_unknown_engine_is_refused(make_dataset: Any) -> None:
+    with pytest.raises(OptionsError, match="quantum"):
+        train(make_dataset(), ONE, 1, engine="quantum")
+
+
+def test_figures_of_a_class_that_is_never_predicted_are_null_where_undefined(
+    evaluation: Any,
+) -> None:
+    always_first = replace(evaluation.best, predicted=np.zeros_like(evaluation.best.predicted))
+
+    report = replace(evaluation, best=always_first).report()
+
+    assert report["per_class"]["class-1"] == {"precision": None, "recall": 0, "f1": 0, "support": 8}
+    assert report["confusion_matrix"]["class-1"] == {"class-0": 8, "class-1": 0, "class-2": 0}
+    assert report["balanced_accuracy"] == 33.33
