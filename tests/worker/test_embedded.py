@@ -37,6 +37,11 @@ with EmbeddedPostgres(Path(data), binaries=Path(binaries), durable=False) as ser
     sys.stdin.read()
 """
 
+SLOW_INITDB = """#!/bin/sh
+for argument; do case "$argument" in --pgdata=*) echo 18 > "${argument#*=}/PG_VERSION";; esac; done
+exec sleep 600
+"""
+
 
 def run(server: EmbeddedPostgres, statement: str) -> object:
     engine = create_engine(server.url())
@@ -285,13 +290,21 @@ def test_what_an_interrupted_start_leaves_does_not_matter(tmp_path: Path, left: 
 def test_a_start_that_is_killed_while_it_makes_the_data_folder_can_be_repeated(
     open_folder: Path,
 ) -> None:
-    command = [sys.executable, "-c", PROGRAM, open_folder, find_server().binaries]
-    with subprocess.Popen([*map(str, command), str(os.geteuid()), "0"]) as program:
-        # initdb writes this file early, so from here on the folder looks like one with data.
-        wait_until(lambda: any(open_folder.glob("postgres-*/PG_VERSION")))
+    installed = find_server().binaries
+    slow = open_folder / "slow"
+    slow.mkdir()
+    (slow / "postgres").symlink_to(installed / "postgres")
+    # Like initdb it writes this file early, then it takes its time.
+    (slow / "initdb").write_text(SLOW_INITDB)
+    (slow / "initdb").chmod(0o755)
+    data = open_folder / "data"
+
+    command = [sys.executable, "-c", PROGRAM, data, slow, os.geteuid(), os.getegid()]
+    with subprocess.Popen([*map(str, command)]) as program:
+        wait_until(lambda: any(data.glob("postgres-*/PG_VERSION")))
         program.kill()
 
-    with EmbeddedPostgres(open_folder, durable=False) as server:
+    with EmbeddedPostgres(data, binaries=installed, durable=False) as server:
         assert run(server, "SELECT 1") == 1
 
 
