@@ -72,7 +72,8 @@ class Service:
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine(self.database_url, poolclass=NullPool)
+        # Pinged, for some tests end the connections of everybody.
+        self.engine = create_engine(self.database_url, pool_pre_ping=True)
         self.randomness = random.Random(self.seed)
 
     @property

@@ -41,6 +41,20 @@ def crash_once(service: Any, evaluator: Any, job: UUID, until: Until) -> None:
         until(lambda: len([o for o in service.outcomes(job) if o]) > before)
 
 
+def test_a_job_that_takes_longer_than_its_lease_is_kept_by_its_worker(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    with running(service, start_evaluator, lease_seconds=1) as (_, job):
+        seen = set()
+
+        def renewed() -> bool:
+            seen.add(service.show(job).attempts[0].lease_until)
+            return len(seen) > 8
+
+        until(renewed)
+        assert service.outcomes(job) == [None]
+
+
 def test_a_training_that_is_killed_is_tried_again_and_fails_in_the_end(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
