@@ -50,7 +50,7 @@ class Named:
 
     name: Callable[[Attributes], str | None]
     alike: Mapping[str, str] = field(default_factory=dict)  # what a class is taken for
-    error: float = 0.03  # share of the clips that are
+    error: float = 0.01  # share of the clips that are
 
     def label(self, attributes: Attributes, rng: np.random.Generator) -> str | None:
         """Return the class of a clip, or None."""
