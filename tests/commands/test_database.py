@@ -112,6 +112,7 @@ def test_the_doctor_names_rights_that_are_missing(acoustic: Acoustic, poor_url: 
     assert "GRANT SELECT, UPDATE ON public.dataset_eval_jobs TO poor;" in result.stdout
     assert "TO poor;" in result.stdout
     assert "ON public.lowlevel TO" not in result.stdout
+    assert "may do all" not in result.stdout
 
 
 def test_a_right_that_is_missing_is_a_sentence(

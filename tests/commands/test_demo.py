@@ -90,11 +90,13 @@ def test_options_and_tasks_are_checked_before_anything_is_started(
     assert "there are danceability, gender" in wrong_task.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("word", "number", "code"), [("grid", signal.SIGINT, 130), ("pending", signal.SIGTERM, 143)]
+)
 def test_an_interruption_stops_and_removes_everything(
-    started: Start, tmp_path: Path, number: int, code: int
+    started: Start, tmp_path: Path, word: str, number: int, code: int
 ) -> None:
-    process = _until_it_trains(started("demo", TMPDIR=str(tmp_path)))
+    process = _until(word, started("demo", TMPDIR=str(tmp_path)))
 
     os.killpg(process.pid, number)
 
@@ -104,16 +106,16 @@ def test_an_interruption_stops_and_removes_everything(
 
 
 def test_a_demo_that_is_killed_leaves_no_process(started: Start, tmp_path: Path) -> None:
-    process = _until_it_trains(started("demo", TMPDIR=str(tmp_path)))
+    process = _until("grid", started("demo", TMPDIR=str(tmp_path)))
 
     process.kill()
 
     assert all_gone(tmp_path)
 
 
-def _until_it_trains(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+def _until(word: str, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
     assert process.stdout is not None
     for line in process.stdout:
-        if "grid" in line:
+        if word in line:
             return process
-    raise AssertionError("it ended before it trained")
+    raise AssertionError(f"it ended and never said {word!r}")

@@ -364,3 +364,18 @@ def test_a_job_is_cancelled_and_tried_again(
     assert "is cancelled" in cancelled.stdout
     assert status == "failed"
     assert details(stored).status.status == "pending"
+
+
+def test_a_lock_that_is_held_too_long_is_a_sentence(
+    acoustic: Acoustic, engine: Engine, job: Job
+) -> None:
+    stored = job()
+    impatient = engine.url.update_query_dict({"options": "-c statement_timeout=200"})
+
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE dataset_eval_jobs"))
+        result = acoustic("jobs", "cancel", stored, DATABASE_URL=str(impatient))
+
+    assert result.exit_code == 1
+    assert "The database gave up: canceling statement due to statement timeout" in result.stderr
+    assert "Traceback" not in result.stderr

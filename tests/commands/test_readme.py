@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 import pytest
+import yaml
 from click.testing import Result
 from sqlalchemy import Engine
 
@@ -138,3 +139,11 @@ def test_what_is_called_for_make_is_in_the_makefile() -> None:
 def test_paths_that_are_named_are_there() -> None:
     for path in re.findall(r"`((?:examples|LICENSE)[\w./]*)`", README):
         assert (ROOT / path).exists()
+
+
+def test_services_that_are_named_are_in_the_compose_file() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    named = re.findall(r"docker compose (?:run --rm|exec) (\w+)", README)
+
+    assert named
+    assert set(named) <= set(services)

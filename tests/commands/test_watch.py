@@ -1,5 +1,6 @@
 """``acoustic jobs watch``: jobs change under it, in a real database."""
 
+import io
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,10 +10,12 @@ from uuid import UUID
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from schema import evaluation_jobs
 from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
+from worker.commands import watching
 from worker.embedded import EmbeddedPostgres
 
 Acoustic = Callable[..., Result]
@@ -84,6 +87,22 @@ def test_each_change_of_a_job_is_one_line_until_it_ends(
     assert "running  attempt 1" in lines[1]
     assert "grid 3/12 25 %" in lines[2]
     assert lines[3].split() == [str(stored), "moods", "done"]
+
+
+def test_a_job_that_did_not_change_is_not_written_again(
+    engine: Engine, job: Callable[..., UUID]
+) -> None:
+    job()
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=200)
+
+    with watching._view(console, json=False) as show_jobs:
+        show_jobs(jobs)
+        show_jobs(jobs)
+
+    assert isinstance(console.file, io.StringIO)
+    assert len(console.file.getvalue().splitlines()) == 1
 
 
 def test_a_watched_job_that_fails_gives_exit_code_4(

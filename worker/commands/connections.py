@@ -13,6 +13,9 @@ from worker.commands.invocation import Invocation
 
 _INSUFFICIENT_PRIVILEGE = "42501"
 
+# Deadlock, lock timeout, statement timeout.
+_IN_VAIN = {"40P01", "55P03", "57014"}
+
 
 @contextmanager
 def database(invocation: Invocation) -> Iterator[Engine]:
@@ -58,8 +61,11 @@ def in_words(url: str) -> Iterator[None]:
 def explained(error: DBAPIError, url: str) -> str | None:
     """Say what an operator can do about a driver's error, or None where it is a defect of ours."""
     said = _first_line(error.orig)
-    if getattr(error.orig, "pgcode", None) == _INSUFFICIENT_PRIVILEGE:
+    code = getattr(error.orig, "pgcode", None)
+    if code == _INSUFFICIENT_PRIVILEGE:
         return f"The database refuses: {said}. Give the user of DATABASE_URL this right."
+    if code in _IN_VAIN:
+        return f"The database gave up: {said}. Somebody holds a lock; try again later."
     if isinstance(error, OperationalError | InterfaceError):
         return (
             f"The database at {masked(url)} cannot be used: {said}. "

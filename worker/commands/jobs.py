@@ -144,7 +144,7 @@ def retry(invocation: Invocation, job: str) -> None:
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    # Imported here: only this command needs the trainer, whose options load numpy.
+    # Imported here: only this command needs the trainer.
     from trainer.options import JobOptions  # noqa: PLC0415
 
     JobOptions.parse(options)

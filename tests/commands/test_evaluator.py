@@ -1,0 +1,70 @@
+"""``acoustic evaluator --once``: its exit codes; what it does is tested with the worker."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from schema.evaluation_jobs import JobDetails
+
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_nothing_to_do_is_success(process: Process, database_url: str, tmp_path: Path) -> None:
+    done = process("evaluator", "--once", **_settings(database_url, tmp_path))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_job_that_fails_gives_exit_code_4(
+    process: Process,
+    database_url: str,
+    tmp_path: Path,
+    job: Callable[..., UUID],
+    details: Callable[[UUID], JobDetails],
+) -> None:
+    without_documents = job()
+
+    done = process("evaluator", "--once", **_settings(database_url, tmp_path))
+
+    assert done.returncode == 4, done.stderr
+    found = details(without_documents)
+    assert found.status.status == "failed"
+    assert len(found.attempts) == 1
+
+
+def test_a_database_without_our_schema_gives_exit_code_3(
+    process: Process, empty_database_url: str, tmp_path: Path
+) -> None:
+    done = process("evaluator", "--once", **_settings(empty_database_url, tmp_path))
+
+    assert done.returncode == 3
+    assert "acoustic migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_gives_exit_code_2(process: Process) -> None:
+    done = process("evaluator", DATABASE_URL="mysql://localhost/x", ACOUSTIC_LEASE_SECOND="3")
+
+    assert done.returncode == 2
+    assert "DATABASE_URL has to be a Postgres address" in done.stderr
+    assert "ACOUSTIC_LEASE_SECONDS" in done.stderr
+
+
+def test_logs_can_be_json(process: Process, database_url: str, tmp_path: Path) -> None:
+    settings = _settings(database_url, tmp_path) | {"ACOUSTIC_LOG_FORMAT": "json"}
+
+    done = process("evaluator", "--once", **settings)
+
+    lines = (done.stdout + done.stderr).splitlines()
+    assert lines
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def _settings(url: str, folder: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": url,
+        "ACOUSTIC_MODEL_DIR": str(folder / "models"),
+        "ACOUSTIC_PROJECT_DIR": str(folder / "projects"),
+    }
