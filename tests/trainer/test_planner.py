@@ -69,6 +69,10 @@ def test_ordinary_rows_scale_freely() -> None:
     assert scales_freely([split_of(random_rows())], GAMMAS)
 
 
+def test_more_ordinary_rows_than_a_block_scale_freely() -> None:
+    assert scales_freely([split_of(random_rows(600, 20))], GAMMAS)
+
+
 def test_two_equal_rows_do_not() -> None:
     rows = random_rows()
     rows[7] = rows[2]

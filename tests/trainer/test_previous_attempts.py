@@ -226,7 +226,7 @@ def test_combinations_that_fail_are_reported_and_not_dropped(make_dataset: Any) 
     values[:, key] = np.arange(len(values)) * 1e6  # codes reach the machine unscaled
     dataset = replace(dataset, values=values)
     fold_of = assign_folds(dataset.recordings, dataset.labels, 5, seed=1)
-    project = Project(("basic", "lowlevel"), ("poly",), (30,), (30, -30))
+    project = Project(("basic", "lowlevel"), ("poly",), (-5,), (30, -30))
 
     results = search(dataset, project, fold_of, SklearnEngine(jobs=1))
 

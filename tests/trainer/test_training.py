@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trainer.dataset import prepare
 from trainer.descriptors import flatten
-from trainer.errors import DatasetError, OptionsError
+from trainer.errors import DatasetError, OptionsError, TrainerError
 from trainer.grid.project import Project
 from trainer.ground_truth import GroundTruth
+from trainer.models.bundle import Model
 from trainer.options import JobOptions
 from trainer.training import Progress, train
 
@@ -376,3 +379,39 @@ def test_figures_of_a_class_that_is_never_predicted_are_null_where_undefined(
     assert report["per_class"]["class-1"] == {"precision": None, "recall": 0, "f1": 0, "support": 8}
     assert report["confusion_matrix"]["class-1"] == {"class-0": 8, "class-1": 0, "class-2": 0}
     assert report["balanced_accuracy"] == 33.33
+
+
+NAMES = ("lowlevel.x", "lowlevel.mfcc", "rhythm.bpm", "tonal.key_key", "a.b", "lowlevel.y.min")
+values = (
+    st.floats(width=32)
+    | st.integers(-3, 3)
+    | st.sampled_from(["A", "", "\U0001f3b5", 1e39, 1e-40, 3e38, -3e38, None, True])
+    | st.lists(st.floats(-10, 10) | st.sampled_from([3e38, 1e-30]), max_size=3)
+)
+
+
+@settings(max_examples=80)
+@given(data=st.data())
+def test_any_documents_are_trained_on_or_refused_and_the_model_survives_the_disk(
+    data: Any, tmp_path_factory: Any
+) -> None:
+    names = data.draw(st.sets(st.sampled_from(NAMES), min_size=1))
+    size = data.draw(st.integers(4, 7))
+    path = tmp_path_factory.getbasetemp() / "any.model"
+    project = Project(("basic", "nobands", "gaussianized"), ("poly", "rbf"), (3,), (1,))
+    try:
+        documents = {
+            f"r{number}": flatten({name: data.draw(values) for name in names} | {"z": number})
+            for number in range(size)
+        }
+        dataset = prepared(documents, {r: "ab"[int(r[1:]) % 2] for r in documents})
+        evaluation = train(dataset, project, 1, jobs=1)
+        predictions = evaluation.model.predict([documents[r] for r in dataset.recordings])
+    except TrainerError as error:
+        assert len(str(error)) < 2000  # noqa: PT017 - both ends are right
+        return
+    evaluation.model.save(path)
+    assert orjson.dumps(evaluation.report(predictions=True))
+    assert Model.load(path).predict([documents[r] for r in dataset.recordings]) == predictions
+    for prediction in predictions:
+        assert sum(prediction.all.values()) == pytest.approx(1)
