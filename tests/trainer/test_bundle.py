@@ -480,6 +480,18 @@ def test_hostile_names_come_back_as_they_were(model: Any, tmp_path: Path, name: 
     assert (loaded.name, loaded.labels, dict(loaded.training)) == (name, labels, {name: [name]})
 
 
+def test_provenance_that_no_file_can_hold_does_not_make_a_model_unreadable(
+    model: Any, tmp_path: Path
+) -> None:
+    replace(model, training={"options": {"half": "\ud800", "whole": "\U0001f3b5"}}).save(
+        tmp_path / "m"
+    )
+
+    options = Model.load(tmp_path / "m").training["options"]
+
+    assert options == {"half": "?", "whole": "\U0001f3b5"}
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     model: Any, tmp_path: Path
 ) -> None:

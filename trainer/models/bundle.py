@@ -173,8 +173,12 @@ class Model:
 
     def to_bytes(self) -> bytes:
         """Return the bundle; equal models give equal bytes."""
-        manifest = json.dumps(self.manifest, sort_keys=True, separators=(",", ":"))
-        return safetensors.numpy.save(_arrays(self), metadata={"acoustic": manifest})
+        manifest = json.dumps(
+            self.manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        # A job's options may hold half a surrogate pair, which could not be read back.
+        storable = manifest.encode(errors="replace").decode()
+        return safetensors.numpy.save(_arrays(self), metadata={"acoustic": storable})
 
     def save(self, path: Path) -> str:
         """Write the bundle, so that `path` is either complete or as it was before.
