@@ -20,6 +20,7 @@ from trainer.descriptors import flatten
 from trainer.errors import DocumentError, ModelError
 from trainer.grid.project import Project
 from trainer.models.bundle import HISTORY_MAGIC, Model
+from trainer.models.probability import PairwiseSigmoids
 from trainer.training import train
 
 PROJECT = Project(("gaussianized",), ("rbf",), (1,), (-3,))
@@ -119,6 +120,39 @@ def test_a_prediction_does_not_depend_on_what_else_is_predicted(model: Any, docu
     assert [p.value for p in model.predict(documents)] == [p.value for p in alone]
     for together, by_itself in zip(model.predict(documents), alone, strict=True):
         assert together.all == pytest.approx(by_itself.all, rel=1e-9)
+
+
+def test_of_equally_probable_classes_the_first_in_label_order_is_predicted(
+    model: Any, documents: Any
+) -> None:
+    nothing = np.zeros(3)
+    undecided = replace(model, sigmoids=PairwiseSigmoids(nothing, nothing))
+
+    predictions = undecided.predict(documents)
+
+    assert {prediction.value for prediction in predictions} == {model.labels[0]}
+
+
+@settings(max_examples=60)
+@given(numbers=st.lists(st.floats(width=32), min_size=22, max_size=22))
+def test_any_numbers_are_a_distribution_or_refused(model: Any, numbers: list[float]) -> None:
+    loudness, bpm, rms, *others = numbers
+    document = {
+        "lowlevel": {
+            "average_loudness": loudness,
+            "barkbands": {"mean": others[:6]},
+            "mfcc": {"mean": others[6:]},
+            "spectral_rms": {"mean": rms},
+        },
+        "rhythm": {"bpm": bpm},
+        "tonal": {"key_key": "A", "key_scale": "major"},
+    }
+    try:
+        (prediction,) = model.predict([flatten(document)])
+    except DocumentError:
+        assert not np.isfinite(numbers).all() or max(map(abs, numbers)) > 1e30
+    else:
+        assert sum(prediction.all.values()) == pytest.approx(1)
 
 
 def test_no_documents_give_no_predictions(model: Any) -> None:

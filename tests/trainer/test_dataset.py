@@ -273,6 +273,19 @@ def test_the_order_of_what_is_given_changes_nothing(make_document: Any, randomly
     assert dataset.removed == expected.removed
 
 
+def test_other_names_in_the_same_order_give_the_same_values(make_document: Any) -> None:
+    documents = {f"r{number}": make_document(number) for number in range(8)}
+    renamed = {
+        recording: {f"my_{key}": part for key, part in document.items() if key != "metadata"}
+        for recording, document in documents.items()
+    }
+
+    dataset, other = prepared(documents), prepared(renamed)
+
+    assert other.values.tobytes() == dataset.values.tobytes()
+    assert other.layout.names == tuple(f".my_{name[1:]}" for name in dataset.layout.names)
+
+
 def shuffled_keys(mapping: Any, randomly: Any) -> Any:
     keys = list(mapping)
     randomly.shuffle(keys)
