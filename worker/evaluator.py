@@ -30,7 +30,7 @@ _PROGRESS_SECONDS = 2.0
 # A notification may mean that this job was cancelled, but many mean other jobs.
 _HINT_SECONDS = 0.5
 _LONGEST_WAIT = 60.0
-_LEAST_DEADLINE = 5.0
+_LEAST_DEADLINE = 2.0
 
 
 def run(settings: Settings, *, once: bool) -> int:

@@ -208,6 +208,21 @@ def test_a_result_that_the_database_refuses_is_an_error_of_the_attempt(
     assert service.leftovers() == []
 
 
+def test_a_result_that_waits_too_long_for_a_lock_is_written_later(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    with running(service, start_evaluator) as (evaluator, job):
+        operator = service.engine.connect()
+        operator.exec_driver_sql("SELECT FROM dataset_eval_jobs FOR UPDATE")
+    until(lambda: "the database cannot be used" in evaluator.events())
+    assert "statement timeout" in str(evaluator.log())
+
+    operator.close()
+
+    service.wait_for(job, "done")
+    assert service.outcomes(job) == ["done"]
+
+
 def test_an_error_that_nobody_foresaw_is_met_with_a_pause_and_not_with_the_end(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -241,6 +256,9 @@ def test_a_job_that_somebody_takes_away_is_stopped_and_nothing_is_written(
 ) -> None:
     with running(service, start_evaluator, lease_seconds=60) as (evaluator, job):
         group = evaluator.child()
+        saved = service.models / str(job)[:1] / str(job)[:2] / f"{job}-1.model"
+        saved.parent.mkdir(parents=True)
+        saved.touch()  # as if it had come to that already
 
         service.execute(statement, job=job)
 
@@ -307,3 +325,4 @@ def test_an_outage_that_is_longer_than_the_lease_costs_no_attempt_when_nobody_el
 
     service.wait_for(job, "done")
     assert service.outcomes(job) == ["done"]
+    assert "unforeseen error at the database" not in evaluator.events()
