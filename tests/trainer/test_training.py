@@ -317,6 +317,24 @@ def test_the_artist_filters_testing_set_is_scored_with_the_final_model(make_docu
     assert sum(sum(row.values()) for row in held_out["confusion_matrix"].values()) == 16
 
 
+def test_rows_of_the_held_out_confusion_matrix_are_actual_classes(make_document: Any) -> None:
+    documents, class_of = {}, {}
+    for number in range(60):
+        label = number // 2 % 2
+        documents[f"r{number:02}"] = flatten(make_document(number, 0.2 * label))
+        class_of[f"r{number:02}"] = f"c{label}"
+    # Two thirds more of one class, so that rows and columns cannot be mistaken.
+    class_of |= {f"r{number:02}": "c0" for number in range(40, 60)}
+    dataset = prepared(documents, class_of, {"filter_type": "artist"})
+
+    held_out = train(dataset, ONE, 1, jobs=1).report()["held_out"]
+
+    pairs = Counter(zip(held_out["actual"], held_out["predicted"], strict=True))
+    assert pairs["c0", "c1"] != pairs["c1", "c0"]
+    for (actual, predicted), count in pairs.items():
+        assert held_out["confusion_matrix"][actual][predicted] == count
+
+
 def test_a_held_out_document_that_does_not_fit_is_named_and_counts_neither_way(
     make_document: Any,
 ) -> None:

@@ -186,8 +186,9 @@ class RankGaussianizer(OneToOneFeatureMixin, _DescriptorTransformer):
 
     Examples
     --------
-    >>> RankGaussianizer().fit_transform([[0.1], [0.9], [0.4], [0.5]]).ravel().round(2).tolist()
-    [-0.4799999892711639, 0.4799999892711639, 0.0, 0.4799999892711639]
+    >>> mapped = RankGaussianizer().fit_transform([[0.1], [0.9], [0.4], [0.5]])
+    >>> [round(value, 2) for value in mapped.ravel().tolist()]
+    [-0.48, 0.48, 0.0, 0.48]
     """
 
     def __init__(self, layout: Layout | None = None, *, columns: Any = None) -> None:
