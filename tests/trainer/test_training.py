@@ -240,6 +240,21 @@ def test_names_that_sort_otherwise_change_no_prediction(make_document: Any) -> N
     assert other["predicted"] == [names[name] for name in plain["predicted"]]
 
 
+def test_the_models_labels_are_in_order_of_first_appearance_and_its_classes_sorted(
+    make_document: Any,
+) -> None:
+    documents, class_of = recordings(make_document, 24, classes=3, lean=30.0)
+    names = {"c0": "z", "c1": "x", "c2": "y"}
+    renamed = {recording: names[label] for recording, label in class_of.items()}
+
+    model = train(prepared(documents, renamed), ONE, 1, jobs=1).model
+
+    assert model.labels == ("z", "x", "y")
+    assert model.classes == ("x", "y", "z")
+    predictions = model.predict(list(documents.values()))
+    assert [prediction.value for prediction in predictions] == list(renamed.values())
+
+
 def test_progress_is_complete_and_never_goes_back(make_dataset: Any) -> None:
     told = []
 
