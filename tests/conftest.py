@@ -24,7 +24,16 @@ NewDatabase = Callable[[str], AbstractContextManager[str]]
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED_DATA = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+SHARED_DATA_REQUIRED = bool(os.environ.get("ACOUSTIC_REQUIRE_SHARED_DATA"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each test without settings: a DATABASE_URL of the shell is nobody's to write to."""
+    for name in os.environ:
+        if name == "DATABASE_URL" or name.startswith("ACOUSTIC_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
@@ -93,10 +102,9 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the reference data, which are too large for the repository."""
-    folder = Path(os.environ.get("SHARED_DATA", SHARED_DATA))
-    if folder.is_dir():
-        return folder
-    reason = f"no reference data in {folder}: set SHARED_DATA to their folder"
-    if os.environ.get("ACOUSTIC_REQUIRE_SHARED_DATA"):
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    reason = f"no reference data in {SHARED_DATA}: set SHARED_DATA to their folder"
+    if SHARED_DATA_REQUIRED:
         pytest.fail(reason)
     pytest.skip(reason)
