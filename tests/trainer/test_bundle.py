@@ -213,6 +213,12 @@ def test_equal_models_are_equal_bytes(model: Any, content: Any, make_dataset: An
     assert again.to_bytes() == content
 
 
+def test_the_order_of_keys_of_the_provenance_changes_no_byte(model: Any, content: Any) -> None:
+    turned = dict(reversed(model.training.items()))
+
+    assert replace(model, training=turned).to_bytes() == content
+
+
 TRAIN_AND_HASH = """
 import hashlib
 import numpy as np

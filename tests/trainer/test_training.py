@@ -212,6 +212,15 @@ def test_the_seed_changes_the_folds_and_nothing_else_does(make_dataset: Any) -> 
     assert (one["seed"], two["seed"]) == (1, 2)
 
 
+def test_the_seed_changes_the_probabilities_and_not_the_machine(make_dataset: Any) -> None:
+    dataset = make_dataset(size=12, lean=0.5)
+
+    one, two = (train(dataset, ONE, seed, jobs=1).model for seed in (1, 2))
+
+    assert one.svm.coefficients.tolist() == two.svm.coefficients.tolist()
+    assert one.sigmoids.slope.tolist() != two.sigmoids.slope.tolist()
+
+
 def test_renaming_classes_in_order_renames_the_results(make_document: Any) -> None:
     documents, class_of = recordings(make_document, 24, classes=3, lean=0.4)
     names = {"c0": "x blues", "c1": "y jazz", "c2": "z rock"}
