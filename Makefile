@@ -25,7 +25,7 @@ help: ## Say what can be made
 install: $(INSTALLED) ## Make .venv with everything in the pinned versions
 
 demo: $(INSTALLED) ## Run one evaluation job from INSERT to model, on an embedded Postgres
-	@$(BIN)/acoustic demo $(ARGS)
+	@$(BIN)/acoustic demo --keep var/demo $(ARGS)
 
 test: lint ## Run all checks and tests, on an embedded Postgres
 	$(BIN)/pytest -n 2 $(ARGS)
