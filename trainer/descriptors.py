@@ -31,6 +31,7 @@ from trainer.errors import DocumentError
 from trainer.wording import shown
 
 LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
+SECTIONS = ("lowlevel", "rhythm", "tonal")
 MAX_VALUES = 1_000_000  # a real document has about 3,000
 MAX_DEPTH = 32  # a real document has 4 levels
 MAX_NAME = 500  # characters; without a limit, one long key in front of many short ones fills memory
@@ -70,12 +71,14 @@ def flatten(document: Any) -> LowLevel:
     Raises
     ------
     DocumentError
-        The document is not a mapping, holds no descriptor, or holds something that is not one:
-        a mapping inside a list, a list of mixed types, a ragged or deeper than two-level list,
-        a name that comes twice, text that no file can hold.
+        The document is not a mapping, has a section that is none, holds no descriptor, or
+        holds something that is not one: a mapping inside a list, a list of mixed types, a
+        ragged or deeper than two-level list, a name that comes twice, text that no file can
+        hold.
     """
     if not isinstance(document, Mapping):
         raise DocumentError(f"the document is {_kind(document)}, not an object of descriptors")
+    _check_sections(document)
     spans: dict[str, slice] = {}
     numbers: list[Any] = []
     strings: dict[str, tuple[str, ...]] = {}
@@ -99,6 +102,14 @@ def flatten(document: Any) -> LowLevel:
     everything = _float32(numbers)
     reals = {name: everything[span] for name, span in spans.items()}
     return LowLevel(reals, strings, _artist(document), _extractor_version(document))
+
+
+def _check_sections(document: Mapping[str, Any]) -> None:
+    """Refuse what no extractor has written; a section that is not there is a matter of layout."""
+    for section in SECTIONS:
+        value = document.get(section, {})
+        if not isinstance(value, Mapping):
+            raise DocumentError(f"the section {section!r} is {_kind(value)}, not an object")
 
 
 def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -239,3 +239,12 @@ def test_arbitrary_json_is_flattened_or_refused_with_a_printable_sentence(docume
         assert all(values.ndim == 1 for values in flat.reals.values())
         assert not flat.reals.keys() & flat.strings.keys()
     assert sentence.isprintable()
+
+
+@pytest.mark.parametrize("section", ["lowlevel", "rhythm", "tonal"])
+@pytest.mark.parametrize(("value", "shown"), [(None, "null"), ("x", "text"), ([1], "a list")])
+def test_a_section_that_is_no_object_is_refused_by_name(
+    section: str, value: Any, shown: str
+) -> None:
+    with pytest.raises(DocumentError, match=f"section '{section}' is {shown}, not an object"):
+        flatten({"lowlevel": {"x": 1.0}, section: value})
