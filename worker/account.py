@@ -25,9 +25,8 @@ from worker.server_programs import ENVIRONMENT
 
 STAND_INS = ("postgres", "nobody")
 
-# SIGINT is Postgres' fast shutdown. Only Linux has a death signal; elsewhere a server whose parent
-# was killed stays.
-DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "INT") if sys.platform == "linux" else ()
+# Only Linux has a death signal; elsewhere a server whose parent was killed stays.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig") if sys.platform == "linux" else ()
 KEEP_ACCESS = ("--inh-caps=-all,+dac_override", "--ambient-caps=+dac_override")
 
 # The parent may have died before the signal was set: then the parent is another by now.
@@ -47,9 +46,19 @@ class Account:
     owner: int
     group: int
 
-    def command(self, arguments: Sequence[str]) -> list[str]:
-        """Complete a command line that runs as this account and dies with this thread."""
-        return [*self.become, *IF_PARENT_LIVES, str(os.getpid()), *arguments]
+    def command(self, arguments: Sequence[str], *, dies_by: str = "KILL") -> list[str]:
+        """Complete a command line that runs as this account and dies with this thread.
+
+        Parameters
+        ----------
+        arguments
+            The program and what it is given.
+        dies_by
+            The signal that ends it. SIGINT may be ignored from birth, as in what a shell runs in
+            the background: it is only for a program that handles it whatever it inherits.
+        """
+        tied = [*DIE_WITH_PARENT, dies_by] if DIE_WITH_PARENT else []
+        return [*self.become, *tied, *IF_PARENT_LIVES, str(os.getpid()), *arguments]
 
     def reaches(self, program: Path, folder: Path) -> bool:
         """Whether this account can be become, execute `program` and write to `folder`."""
@@ -90,7 +99,7 @@ def _candidates(cluster: Path) -> Iterator[Account]:
     if user != 0:
         if not _has_name(user):  # docker run --user 12345
             yield _in_namespace(user, group)
-        yield Account(DIE_WITH_PARENT, user, group)
+        yield Account((), user, group)
         return
     if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
         yield _as_another(owner.st_uid, owner.st_gid)
@@ -103,12 +112,12 @@ def _candidates(cluster: Path) -> Iterator[Account]:
 def _in_namespace(user: int, group: int) -> Account:
     stand_in = _stand_in()
     mapping = (f"--map-user={stand_in.pw_uid}", f"--map-group={stand_in.pw_gid}")
-    return Account(("unshare", "--user", *mapping, "--", *DIE_WITH_PARENT), user, group)
+    return Account(("unshare", "--user", *mapping, "--"), user, group)
 
 
 def _as_another(user: int, group: int) -> Account:
     identity = (f"--reuid={user}", f"--regid={group}", "--clear-groups")
-    return Account((*DIE_WITH_PARENT, *identity, *KEEP_ACCESS, "--"), user, group)
+    return Account(("setpriv", *identity, *KEEP_ACCESS, "--"), user, group)
 
 
 def _has_name(user: int) -> bool:

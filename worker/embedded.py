@@ -16,6 +16,7 @@ Conventions
 """
 
 import fcntl
+import os
 import re
 import shutil
 import signal
@@ -200,12 +201,39 @@ def _initialise(server: Server, cluster: Path, *, account: Account, log: IO[byte
     account.own(aside)
     command = [str(server.initdb), "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C"]
     command += [f"--username={EmbeddedPostgres.user}", f"--pgdata={aside}"]
-    done = subprocess.run(  # noqa: S603 - our own programs and paths
-        account.command(command), env=ENVIRONMENT, stdout=log, stderr=log, check=False
-    )
-    if done.returncode != 0:
+    if _run_to_the_last(account.command(command), log=log) != 0:
         raise EmbeddedPostgresError(f"initdb failed: {_last_words(Path(log.name))}")
     aside.rename(cluster)
+
+
+def _run_to_the_last(command: list[str], *, log: IO[bytes]) -> int:
+    """Run a program; if that is interrupted, return when nothing that it started is left.
+
+    initdb has servers of its own, which would go on to write to a folder that is being removed.
+    They hold the pipe open until they are gone, also as orphans, which nobody here can wait for.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as held_by_all:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own programs and paths
+                command,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(writing)
+        try:
+            return process.wait()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            held_by_all.read()
+            raise
 
 
 def _forget_foreign_pid(cluster: Path) -> None:
@@ -232,7 +260,8 @@ def _launch(
     arguments = [str(server.postgres), "-D", str(cluster)]
     arguments += [part for setting in settings for part in ("-c", setting)]
     process = subprocess.Popen(  # noqa: S603 - our own programs and paths
-        account.command(arguments),
+        # SIGINT is Postgres' fast shutdown.
+        account.command(arguments, dies_by="INT"),
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=log,

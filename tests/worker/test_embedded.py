@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,10 @@ DEADLINE = 20.0
 # What a program does that uses the server: start it, say so, wait to be told to end. It becomes
 # the user by itself, once it has imported everything: that user may not be able to reach Python.
 PROGRAM = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from worker.embedded import EmbeddedPostgres
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 data, binaries, user, group = sys.argv[1:]
 if os.geteuid() != int(user):
     os.setgroups([]); os.setgid(int(group)); os.setuid(int(user))
@@ -37,9 +39,18 @@ with EmbeddedPostgres(Path(data), binaries=Path(binaries), durable=False) as ser
     sys.stdin.read()
 """
 
+# Like initdb it writes this file early, then it takes its time.
 SLOW_INITDB = """#!/bin/sh
-for argument; do case "$argument" in --pgdata=*) echo 18 > "${argument#*=}/PG_VERSION";; esac; done
+for argument; do case "$argument" in --pgdata=*) cd "${argument#*=}"; echo 18 > PG_VERSION;; esac
+done
 exec sleep 600
+"""
+
+# As initdb does it leaves the work to a server of its own, which does not end with it.
+BUSY_INITDB = """#!/bin/sh
+for argument; do case "$argument" in --pgdata=*) cd "${argument#*=}";; esac; done
+(trap '' INT TERM; while mkdir -p base && echo 18 > base/$$ && echo 18 > PG_VERSION; do :; done) &
+wait
 """
 
 
@@ -290,25 +301,63 @@ def test_what_an_interrupted_start_leaves_does_not_matter(tmp_path: Path, left: 
         assert run(server, "SELECT 1") == 1
 
 
+@pytest.mark.parametrize("background", [False, True])
 def test_a_start_that_is_killed_while_it_makes_the_data_folder_can_be_repeated(
     open_folder: Path,
+    background: bool,  # noqa: FBT001
 ) -> None:
-    installed = find_server().binaries
-    slow = open_folder / "slow"
-    slow.mkdir()
-    (slow / "postgres").symlink_to(installed / "postgres")
-    # Like initdb it writes this file early, then it takes its time.
-    (slow / "initdb").write_text(SLOW_INITDB)
-    (slow / "initdb").chmod(0o755)
+    """What a shell runs in the background ignores SIGINT, and so does all that it starts."""
+    slow = initdb_that(SLOW_INITDB, open_folder)
+    data = open_folder / "data"
+    trap = "trap '' INT; " if background else ""
+
+    with start_to_be_ended(data, slow, "sh", "-c", f'{trap}exec "$@"', "sh") as program:
+        program.kill()
+        wait_until(lambda: not processes_in(data))
+
+    with EmbeddedPostgres(data, durable=False) as server:
+        assert run(server, "SELECT 1") == 1
+
+
+def test_a_start_that_is_interrupted_while_it_makes_the_data_folder_leaves_no_process(
+    open_folder: Path,
+) -> None:
+    busy = initdb_that(BUSY_INITDB, open_folder)
     data = open_folder / "data"
 
-    command = [sys.executable, "-c", PROGRAM, data, slow, os.geteuid(), os.getegid()]
-    with subprocess.Popen([*map(str, command)]) as program:
-        wait_until(lambda: any(data.glob("postgres-*/PG_VERSION")))
-        program.kill()
+    with start_to_be_ended(data, busy) as program:
+        program.terminate()
+        program.wait()
+        left = processes_in(data)
 
-    with EmbeddedPostgres(data, binaries=installed, durable=False) as server:
-        assert run(server, "SELECT 1") == 1
+    assert left == []
+
+
+def initdb_that(does: str, folder: Path) -> Path:
+    """Binaries of a server, with an initdb of ours."""
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "postgres").symlink_to(find_server().binaries / "postgres")
+    (programs / "initdb").write_text(does)
+    (programs / "initdb").chmod(0o755)
+    return programs
+
+
+@contextmanager
+def start_to_be_ended(
+    data: Path, binaries: Path, *prefix: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run PROGRAM until its initdb is at work; nothing that works in `data` outlives this."""
+    command = [*prefix, sys.executable, "-c", PROGRAM, data, binaries, os.geteuid(), os.getegid()]
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as program:
+        try:
+            wait_until(lambda: any(data.glob("postgres-*/PG_VERSION")))
+            yield program
+        finally:
+            program.kill()
+            for process in processes_in(data):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
 
 
 def test_two_servers_never_share_their_data(
