@@ -173,6 +173,57 @@ def test_a_place_for_the_report_that_cannot_be_written_is_told_as_early(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--model", "--report"])
+@pytest.mark.parametrize("name", ["truth.json", "document.json", "hard.json", "soft.json"])
+def test_a_file_that_is_read_is_never_written_over(
+    acoustic: Acoustic, tmp_path: Path, option: str, name: str
+) -> None:
+    truth, document = tmp_path / "truth.json", tmp_path / "document.json"
+    truth.write_text("{")
+    document.write_text("{")
+    (tmp_path / "hard.json").hardlink_to(document)
+    (tmp_path / "soft.json").symlink_to(truth)
+    model = ("--model", tmp_path / "a.model") if option == "--report" else ()
+
+    result = acoustic("train", truth, document, *model, option, tmp_path / name)
+
+    assert result.exit_code == 2
+    assert "are the same file" in result.stderr
+    assert truth.read_text() == document.read_text() == "{"
+    assert not (tmp_path / "a.model").exists()
+
+
+def test_the_model_and_its_report_must_be_two_files(acoustic: Acoustic, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a.model")
+
+    result = acoustic(
+        *("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model"),
+        *("--report", tmp_path / "link"),
+    )
+
+    assert result.exit_code == 2
+    assert "are the same file" in result.stderr
+
+
+def test_a_standard_stream_takes_no_model(acoustic: Acoustic) -> None:
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, "--model", "-")
+
+    assert result.exit_code == 2
+    assert "name a file" in result.stderr
+
+
+def test_a_link_is_written_where_it_leads_and_stays_a_link(
+    acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "latest").symlink_to("a.model")
+
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "latest", *small_grid)
+
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "latest").is_symlink()
+    assert Model.load(tmp_path / "a.model")
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from worker.commands.writing import require_writable, write_aside
+from worker.commands.writing import destination, require_writable, write_aside
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -50,3 +50,24 @@ def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
     require_writable(tmp_path / "model")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "fifo", "circle", "-"])
+def test_what_is_no_regular_file_is_refused_and_stays(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    Path("circle").symlink_to("circle")
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(click.UsageError, match="name a"):
+        destination(Path(name), apart_from=())
+
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("a.model")
+
+    assert destination(tmp_path / "latest", apart_from=()) == tmp_path / "a.model"

@@ -20,7 +20,7 @@ from worker.commands.evaluations import summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
-from worker.commands.writing import require_writable, write_aside
+from worker.commands.writing import destination, write_aside
 
 # Flags and options of the command that go into the job options under their own name.
 _SAME_NAME = (
@@ -80,14 +80,15 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     trainer.errors.TrainerError
         Options, classes or documents have to change.
     """
-    for target in filter(None, (order.model, order.report)):
-        require_writable(target)
+    read = (order.ground_truth, *order.documents)
+    model = destination(order.model, apart_from=read)
+    report_file = order.report and destination(order.report, apart_from=(*read, model))
     with ended_by_signals():
         evaluation = _evaluate(invocation, order)
     report = evaluation.report(predictions=order.predictions)
-    written = [("model", order.model), ("SHA-256", evaluation.model.save(order.model))]
-    if order.report:
-        write_aside(order.report, json.dumps(report, ensure_ascii=False) + "\n")
+    written = [("model", order.model), ("SHA-256", evaluation.model.save(model))]
+    if report_file:
+        write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
     summary(invocation.out, report)
     invocation.out.print(pairs(written))

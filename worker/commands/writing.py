@@ -2,9 +2,45 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
+
+
+def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
+    """Find out where a file for `path` goes, before hours are spent on what goes into it.
+
+    A symbolic link is followed: the file is written where it leads, and the link stays.
+
+    Parameters
+    ----------
+    path
+        Where a person wants it.
+    apart_from
+        Files that it must not replace, such as those that are read.
+
+    Raises
+    ------
+    click.UsageError
+        No file can be put there, and why.
+    """
+    if str(path) == "-":
+        raise click.UsageError("'-' is no place for a file here: name a file.")
+    target = Path(os.path.realpath(path))
+    for other in apart_from:
+        if _same(target, other):
+            raise click.UsageError(
+                f"{path} and {other} are the same file, and writing it would destroy what is in "
+                "it: name another file."
+            )
+    # Asked of the path as it was given: what /dev/stdout leads to has no name when it is a pipe.
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise click.UsageError(f"{path} is a device, a pipe or a socket: name a regular file.")
+    if target.is_symlink():
+        raise click.UsageError(f"{path} is a symbolic link that leads in a circle: name a file.")
+    require_writable(target)
+    return target
 
 
 def require_writable(path: Path) -> None:
@@ -39,3 +75,10 @@ def write_aside(path: Path, text: str) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _same(target: Path, other: Path) -> bool:
+    # By name where there is no file yet, by file where a hard link gives it a second name.
+    if target == Path(os.path.realpath(other)):
+        return True
+    return target.exists() and other.exists() and target.samefile(other)
