@@ -6,6 +6,7 @@ the same by way of a second driver, psycopg 3, which would let a URL pass that f
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +18,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
 from worker.embedded import EmbeddedPostgres
+
+# A shell without job control starts what runs in the background (`make test &`) deaf to Ctrl-C, and
+# so would be every program that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NewDatabase = Callable[[str], AbstractContextManager[str]]
 
