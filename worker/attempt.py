@@ -10,6 +10,7 @@ from schema.evaluation_jobs import EvaluationJob, Outcome
 from worker.attempt_folder import AttemptFolder, hold
 from worker.child_process import ChildProcess
 from worker.conclusion import Conclusion, sentence
+from worker.host_fault import disk_sentence
 from worker.model_store import ModelStore
 from worker.settings import Settings
 
@@ -108,9 +109,10 @@ class Attempt:
 
     def conclude_error(self, error: BaseException) -> None:
         """Conclude that something went wrong on this side; it may pass."""
+        said = disk_sentence(error, self._assignment()) if isinstance(error, OSError) else None
         self.conclusion = Conclusion(
             outcome=Outcome.ERROR,
-            message=sentence(error),
+            message=said or sentence(error),
             traceback="".join(traceback.format_exception(error)),
         )
 

@@ -31,7 +31,7 @@ def main() -> None:
         _hand_over(outcome, Path(assignment["outcome"]))
     except OSError as error:
         # A full disk: what cannot be written there can still be said through the pipe.
-        said = outcome.get("message") or str(error)
+        said = outcome.get("message") or _unforeseen(error, assignment)
         os.write(assignment["progress"], _json({"failed": said[:_LONGEST_MESSAGE]}) + b"\n")
         raise
 
@@ -48,7 +48,7 @@ def _outcome(assignment: dict[str, Any]) -> dict[str, Any]:
 
     from schema.errors import InvalidDocument, NotFound  # noqa: PLC0415 - the parent's life first
     from trainer.errors import TrainerError  # noqa: PLC0415
-    from worker.conclusion import sentence  # noqa: PLC0415
+    from worker.host_fault import HostError  # noqa: PLC0415
     from worker.training_job import evaluate  # noqa: PLC0415
 
     try:
@@ -57,8 +57,19 @@ def _outcome(assignment: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "rejected", "message": str(error)}
     except (OperationalError, InterfaceError) as error:
         return {"kind": "no database", "message": str(error.orig), "traceback": _traceback()}
+    except HostError as error:
+        return {"kind": "error", "message": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever it is, the job's history has to tell it
-        return {"kind": "error", "message": sentence(error), "traceback": _traceback()}
+        said = _unforeseen(error, assignment)
+        return {"kind": "error", "message": said, "traceback": _traceback()}
+
+
+def _unforeseen(error: Exception, assignment: dict[str, Any]) -> str:
+    from worker.conclusion import sentence  # noqa: PLC0415 - the parent's life first
+    from worker.host_fault import disk_sentence  # noqa: PLC0415
+
+    said = disk_sentence(error, assignment) if isinstance(error, OSError) else None
+    return said or sentence(error)
 
 
 def _reporter(descriptor: int) -> Callable[[Any], None]:

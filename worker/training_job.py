@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from schema.database import connect
+from trainer.errors import OptionsError
 from trainer.options import JobOptions
 from worker.attempt_folder import AttemptFolder
+from worker.host_fault import HostError
 from worker.materialise import Material, materialise
 from worker.model_store import ModelStore
 from worker.project_folder import ProjectFolder
@@ -42,6 +44,8 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     ------
     trainer.errors.TrainerError, schema.errors.NotFound, schema.errors.InvalidDocument
         The input has to change.
+    HostError
+        This computer has to change: it lacks the engine that it is told to use.
     """
     job, attempt = UUID(assignment["job"]), assignment["attempt"]
     options = JobOptions.parse(assignment["options"])
@@ -52,6 +56,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     from trainer.training import train  # noqa: PLC0415
 
     dataset = prepare(material.ground_truth, material.documents, options)
+    _require_engine(assignment)
     folder.write_project(dataset, options)
     evaluation = train(
         dataset,
@@ -71,6 +76,16 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         "training_set": dataset.training,
         "testing_set": dataset.testing,
     }
+
+
+def _require_engine(assignment: dict[str, Any]) -> None:
+    """Ask for the engine here: to the trainer it is an option like those of the job."""
+    from trainer.grid.engine import choose_engine  # noqa: PLC0415 - loads scikit-learn
+
+    try:
+        choose_engine(assignment["engine"], jobs=assignment["jobs"])
+    except OptionsError as error:
+        raise HostError(f"ACOUSTIC_ENGINE of the evaluator: {error}") from error
 
 
 def _material(assignment: dict[str, Any], folder: ProjectFolder) -> Material:

@@ -96,7 +96,8 @@ def test_a_training_that_cannot_write_its_outcome_says_why(
 
     details = service.wait_for(job, "failed")
     assert details.attempts[0].outcome is Outcome.ERROR
-    assert "Is a directory" in details.status.reason
+    assert "Is a directory at " in details.status.reason
+    assert f"{job}-1/outcome.part: see that" in details.status.reason
     assert "IsADirectoryError" in details.attempts[0].traceback
 
 
