@@ -105,6 +105,22 @@ def test_an_interruption_stops_and_removes_everything(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interruption_while_the_server_is_made_removes_everything(
+    started: Start, tmp_path: Path
+) -> None:
+    process = started("demo", TMPDIR=str(tmp_path))
+    deadline = time.monotonic() + 30
+    while not any(tmp_path.glob("acoustic-demo-*/postgres/postgres-*.new/PG_VERSION")):
+        assert time.monotonic() < deadline, "the server's data folder was never begun"
+        time.sleep(0.005)
+
+    process.terminate()
+
+    assert process.wait(60) == 143
+    assert all_gone(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_demo_that_is_killed_leaves_no_process(started: Start, tmp_path: Path) -> None:
     process = _until("grid", started("demo", TMPDIR=str(tmp_path)))
 
