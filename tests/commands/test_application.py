@@ -183,6 +183,47 @@ def test_an_unreachable_database_is_named_without_its_password(acoustic: Acousti
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [("jobs", "list"), ("migrate",), ("evaluator", "--once")])
+def test_an_option_of_the_url_that_does_not_exist_is_a_sentence(
+    acoustic: Acoustic, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    url = "postgresql://ann:s3cret@127.0.0.1:1/music?sslmood=x"
+
+    result = acoustic(
+        *command,
+        DATABASE_URL=url,
+        ACOUSTIC_MODEL_DIR=str(tmp_path),
+        ACOUSTIC_PROJECT_DIR=str(tmp_path),
+    )
+
+    assert result.exit_code in {1, 2}
+    assert "sslmood" in result.stderr
+    assert "s3cret" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", ["--help", "jobs --help"])
+def test_an_output_that_is_full_is_a_sentence(arguments: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m worker.commands {arguments} > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No space left on device")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("jobs", "list", "--limit", "100001")])
+def test_a_number_beyond_reason_is_a_usage_error(
+    acoustic: Acoustic, arguments: tuple[str, ...]
+) -> None:
+    assert acoustic(*arguments).exit_code == 2
+
+
 def test_names_beyond_the_encoding_of_the_output_do_not_end_a_command(
     process: Process, database_url: str, job: Callable[..., object]
 ) -> None:

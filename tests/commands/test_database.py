@@ -50,6 +50,23 @@ def test_a_database_newer_than_the_program_is_refused(
     assert "Traceback" not in result.stderr
 
 
+def test_a_database_that_cannot_be_migrated_is_a_sentence(
+    acoustic: Acoustic, empty_database_url: str
+) -> None:
+    engine = create_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS stranger"))
+        connection.execute(text("CREATE ROLE stranger LOGIN"))
+    url = engine.url.set(username="stranger").render_as_string(hide_password=False)
+    engine.dispose()
+
+    result = acoustic("migrate", DATABASE_URL=url)
+
+    assert result.exit_code == 1
+    assert "Run the migrations as the owner of the tables." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_the_doctor_finds_nothing_wrong_with_a_sound_installation(on_database: Acoustic) -> None:
     result = on_database("doctor")
 

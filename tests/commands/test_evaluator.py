@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy import Engine, text
+
 from schema.evaluation_jobs import JobDetails
 
 Process = Callable[..., subprocess.CompletedProcess[str]]
@@ -50,6 +52,21 @@ def test_a_wrong_setting_gives_exit_code_2(process: Process) -> None:
     assert done.returncode == 2
     assert "DATABASE_URL has to be a Postgres address" in done.stderr
     assert "ACOUSTIC_LEASE_SECONDS" in done.stderr
+
+
+def test_a_user_without_rights_is_told_in_a_sentence(
+    process: Process, engine: Engine, tmp_path: Path
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS nobody_here"))
+        connection.execute(text("CREATE ROLE nobody_here LOGIN"))
+    url = engine.url.set(username="nobody_here").render_as_string(hide_password=False)
+
+    done = process("evaluator", "--once", **_settings(url, tmp_path))
+
+    assert done.returncode == 1
+    assert "The database refuses: permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_logs_can_be_json(process: Process, database_url: str, tmp_path: Path) -> None:

@@ -366,6 +366,20 @@ def test_a_job_is_cancelled_and_tried_again(
     assert details(stored).status.status == "pending"
 
 
+def test_a_job_that_cannot_be_tried_again_is_an_error(
+    on_database: Acoustic, claimed: EvaluationJob, job: Job
+) -> None:
+    waiting = job("genres")
+
+    runs = on_database("jobs", "retry", claimed.id)
+    waits = on_database("jobs", "retry", waiting)
+
+    assert runs.exit_code == waits.exit_code == 1
+    assert "cancel it first" in runs.stderr
+    assert "is pending already" in waits.stderr
+    assert runs.stdout == waits.stdout == ""
+
+
 def test_a_lock_that_is_held_too_long_is_a_sentence(
     acoustic: Acoustic, engine: Engine, job: Job
 ) -> None:

@@ -7,6 +7,7 @@ fit this version, 4 the one job that was run or watched failed, 130 interrupted.
 import contextlib
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,11 +75,13 @@ class Application(click.Group):
         options["standalone_mode"] = False
         try:
             code = super().main(arguments, *rest, **options)
+            sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
             code = _report(error, debug="--debug" in arguments)
+        _drop_what_cannot_be_written()
         sys.exit(code or 0)
 
 
@@ -87,6 +90,16 @@ def _report(error: Exception, *, debug: bool) -> int:
     from worker.commands.failures import report  # noqa: PLC0415
 
     return report(error, debug=debug)
+
+
+def _drop_what_cannot_be_written() -> None:
+    # The interpreter would try once more as it ends, complain in its own words and take 120 for an
+    # exit code.
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _tolerate_unprintable_characters() -> None:

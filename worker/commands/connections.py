@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
 from schema.database import check_revision, connect
 from worker.commands.failures import CommandError
@@ -66,7 +66,9 @@ def explained(error: DBAPIError, url: str) -> str | None:
         return f"The database refuses: {said}. Give the user of DATABASE_URL this right."
     if code in _IN_VAIN:
         return f"The database gave up: {said}. Somebody holds a lock; try again later."
-    if isinstance(error, OperationalError | InterfaceError):
+    # An option that libpq does not know is found before any statement, and has no code.
+    misread = isinstance(error, ProgrammingError) and code is None and error.statement is None
+    if misread or isinstance(error, OperationalError | InterfaceError):
         return (
             f"The database at {masked(url)} cannot be used: {said}. "
             "Check that the server runs and that DATABASE_URL is right."

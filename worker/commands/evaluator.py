@@ -19,6 +19,8 @@ def evaluator(invocation: Invocation, *, once: bool) -> int:
     """
     settings = invocation.settings()
     # Imported here, so that wrong settings are told at once.
+    from worker.commands.connections import in_words  # noqa: PLC0415
     from worker.evaluator import run  # noqa: PLC0415
 
-    return run(settings, once=once)
+    with in_words(settings.database_url):
+        return run(settings, once=once)

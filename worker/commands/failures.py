@@ -1,5 +1,6 @@
 """What is said about an error, and with which exit code the command ends."""
 
+import errno
 import io
 import sys
 import traceback
@@ -23,6 +24,7 @@ EXPECTED = {
     "schema.errors.SchemaMismatch": SCHEMA_MISMATCH,
     "schema.errors.SchemaError": USAGE,
     "worker.embedded.EmbeddedPostgresError": UNEXPECTED,
+    "migrations.MigrationError": UNEXPECTED,
     "worker.commands.failures.CommandError": UNEXPECTED,
 }
 
@@ -56,6 +58,9 @@ def report(error: Exception, *, debug: bool) -> int:
         return code
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"Error: {error.filename}: {error.strerror}.")
+        return UNEXPECTED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _say(f"Error: {error.strerror}: make room where the output goes, or send it elsewhere.")
         return UNEXPECTED
     if not debug:
         traceback.print_exception(error)

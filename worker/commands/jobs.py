@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from schema import evaluation_jobs
 from worker.commands.connections import database, transaction
+from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
@@ -71,7 +72,7 @@ def enqueue(
 
 @jobs.command("list")
 @click.option("--status", type=_STATUSES, help="Only jobs of this status.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="At most so many (50).")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="At most so many (50).")
 @_json
 @click.pass_obj
 def list_(invocation: Invocation, *, status: str | None, limit: int, json: bool) -> None:
@@ -139,7 +140,14 @@ def cancel(invocation: Invocation, job: str) -> None:
 def retry(invocation: Invocation, job: str) -> None:
     """Set a job that nobody works on back to pending, with a fresh count of attempts."""
     with transaction(invocation) as connection:
-        answer = evaluation_jobs.retry(connection, resolve(connection, job))
+        wanted = resolve(connection, job)
+        before = evaluation_jobs.show(connection, wanted).status
+        answer = evaluation_jobs.retry(connection, wanted)
+        after = evaluation_jobs.show(connection, wanted).status
+        # The answer is a sentence for people; what was done is in the job.
+        waits_as_before = before.status == "pending" and before.retry_at == after.retry_at
+        if after.status == "running" or waits_as_before:
+            raise CommandError(answer)
     invocation.out.print(plain(answer), soft_wrap=True)
 
 

@@ -53,7 +53,9 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 )
 @click.option("--engine", default="auto", help="What solves the grid: auto or sklearn (auto).")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Problems solved at a time (one per processor)."
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    help="Problems solved at a time (one per processor).",
 )
 @click.pass_obj
 def train(invocation: Invocation, /, **given: Any) -> int:
