@@ -37,6 +37,8 @@ RESULT = {
     "predicted": ["happy", "sad", "sad"],
     "folds": [0, 1, 2],
     "left_out": {"r9": "lacks \x1b[1mrhythm.bpm"},
+    "removed": {"not finite": ["tonal.a", "tonal.b"]},
+    "notes": ["only 3 recordings"],
     "model": {"path": "/models/1.model", "sha256": "abc"},
 }
 
@@ -232,6 +234,8 @@ def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) 
         "worker-1 on host-1",
         "misclassified: 1",
         "left out: 1",
+        "2 descriptors are not used, for a value is not finite: tonal.a, tonal.b",
+        "only 3 recordings",
         r"lacks \x1b[1mrhythm.bpm",
         "/models/1.model",
         "3 recordings",

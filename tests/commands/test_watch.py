@@ -16,6 +16,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from schema import evaluation_jobs
 from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
 from worker.commands import watching
+from worker.commands.job_status import status_table
 from worker.embedded import EmbeddedPostgres
 
 Acoustic = Callable[..., Result]
@@ -149,6 +150,40 @@ def test_nothing_to_watch_is_no_error(on_database: Acoustic) -> None:
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "No job is pending or running." in result.stderr
+
+
+@pytest.mark.parametrize("state", ["eval_location = 'remote'", "status = 'running'"])
+def test_jobs_that_no_worker_will_do_are_named_and_not_waited_for(
+    process: Callable[..., subprocess.CompletedProcess[str]],
+    database_url: str,
+    engine: Engine,
+    job: Callable[..., UUID],
+    state: str,
+) -> None:
+    stored = job()
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE dataset_eval_jobs SET {state}"))
+
+    done = process("jobs", "watch", DATABASE_URL=database_url)
+
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert f"no worker of this database does them: {stored}." in done.stderr
+
+
+def test_a_reason_stays_legible_on_a_narrow_terminal(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    job("a dataset with a rather long name, as people give them")
+    fail(engine, claim())
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=60)
+
+    console.print(status_table(jobs, short=True))
+
+    assert isinstance(console.file, io.StringIO)
+    assert "It broke." in console.file.getvalue()
 
 
 def test_a_terminal_gets_a_table(

@@ -13,10 +13,14 @@ from worker.commands.figures import (
     number,
     pairs,
     percent,
+    show_rows,
     table,
 )
 from worker.commands.progress import duration
 from worker.commands.text import plain, visible
+
+# Enough to see what they have in common.
+_NAMED = 10
 
 
 def summary(console: Console, report: Any) -> None:
@@ -40,6 +44,14 @@ def summary(console: Console, report: Any) -> None:
         console.print()
         console.print(_per_class(per_class))
     console.print()
+
+
+def show_left_out(console: Console, report: Any, *, most: int | None) -> None:
+    """Name at most `most` of the recordings that were left out, each with its reason."""
+    left_out = at(report, "left_out")
+    if isinstance(left_out, Mapping) and left_out:
+        console.print(f"left out: {len(left_out)}")
+        show_rows(console, list(left_out.items()), ("recording", "reason"), most=most)
 
 
 def parameters(report: Any) -> str:
@@ -91,9 +103,17 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
     seconds = number(at(report, "timings", "total_seconds"))
     if seconds is not None:
         yield "time", f"{duration(seconds)} ({visible(at(report, 'engine'))})"
+    lost = at(report, "removed", "not finite")
+    if isinstance(lost, list) and lost:
+        yield "not finite", _lost(lost)
     notes = at(report, "notes")
     for note in notes if isinstance(notes, list) else []:
         yield "note", str(note)
+
+
+def _lost(names: list[Any]) -> str:
+    named = ", ".join(map(str, names[:_NAMED])) + ("…" if len(names) > _NAMED else "")
+    return f"{len(names)} descriptors are not used, for a value is not finite: {named}"
 
 
 def _accuracy(report: Any) -> str:

@@ -10,6 +10,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -49,6 +50,23 @@ def pairs(rows: Iterable[tuple[str, object]]) -> Table:
     for label, value in rows:
         made.add_row(plain(label), value if isinstance(value, Text) else plain(value))
     return made
+
+
+def show_rows(
+    console: Console,
+    rows: Sequence[Sequence[Any]],
+    columns: Sequence[str],
+    *,
+    most: int | None,
+) -> None:
+    """Show a table of at most `most` rows, and how many more there are; a None is a dash."""
+    made = table(*columns)
+    for row in rows[:most]:
+        made.add_row(*(plain("-" if cell is None else cell) for cell in row))
+    console.print(made)
+    if most is not None and len(rows) > most:
+        console.print(f"… and {len(rows) - most} more")
+    console.print()
 
 
 def at(document: Any, *path: str) -> Any:

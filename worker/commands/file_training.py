@@ -16,7 +16,7 @@ from trainer.options import JobOptions
 from trainer.training import Progress
 from trainer.training import train as train_dataset
 from worker.commands import progress
-from worker.commands.evaluations import summary
+from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
@@ -31,6 +31,9 @@ _SAME_NAME = (
     "folds",
     "seed",
 )
+# The report holds them all.
+_FEW = 10
+
 _FLAGS = ("balance_classes", "nested")
 
 
@@ -91,6 +94,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
         write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
     summary(invocation.out, report)
+    show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs(written))
     return 0
 

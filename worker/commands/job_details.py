@@ -1,6 +1,6 @@
 """All there is to know about a job, as ``jobs show`` and the demo show it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from datetime import UTC, datetime
 from json import dumps
 from signal import Signals, strsignal
@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schema.evaluation_jobs import Attempt, JobDetails, Outcome
-from worker.commands.evaluations import misclassified, summary
-from worker.commands.figures import at, pairs, table
+from worker.commands.evaluations import misclassified, show_left_out, summary
+from worker.commands.figures import at, pairs, show_rows, table
 from worker.commands.job_status import age, progress
 from worker.commands.text import plain, visible, visible_lines
 
@@ -47,7 +47,8 @@ def show_details(
     if details.result is not None:
         console.print()
         show_result(console, details.result, most=None if everything else _FEW)
-        if not everything and len(misclassified(details.result)) > _FEW:
+        listed = (misclassified(details.result), at(details.result, "left_out"))
+        if not everything and any(isinstance(x, Sized) and len(x) > _FEW for x in listed):
             console.print("--all names every recording.")
 
 
@@ -57,11 +58,8 @@ def show_result(console: Console, result: Any, *, most: int | None) -> None:
     wrong = misclassified(result)
     if wrong:
         console.print(f"misclassified: {len(wrong)}")
-        _show_rows(console, wrong, ("recording", "actual", "predicted", "fold"), most=most)
-    left_out = at(result, "left_out")
-    if isinstance(left_out, Mapping) and left_out:
-        console.print(f"left out: {len(left_out)}")
-        _show_rows(console, list(left_out.items()), ("recording", "reason"), most=most)
+        show_rows(console, wrong, ("recording", "actual", "predicted", "fold"), most=most)
+    show_left_out(console, result, most=most)
     console.print(pairs(_where(result)))
 
 
@@ -125,22 +123,6 @@ def _show_tracebacks(console: Console, attempts: Iterable[Attempt]) -> None:
             console.print()
             console.print(f"attempt {attempt.attempt}:")
             console.print(Text(visible_lines(attempt.traceback)), soft_wrap=True)
-
-
-def _show_rows(
-    console: Console,
-    rows: Sequence[Sequence[Any]],
-    columns: Sequence[str],
-    *,
-    most: int | None,
-) -> None:
-    made = table(*columns)
-    for row in rows[:most]:
-        made.add_row(*(plain("-" if cell is None else cell) for cell in row))
-    console.print(made)
-    if most is not None and len(rows) > most:
-        console.print(f"… and {len(rows) - most} more")
-    console.print()
 
 
 def _where(result: Any) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,17 @@ _STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "r
 
 ENDED = ("done", "failed")
 
+# A reason in a narrower column is a letter a line, and hides the other jobs.
+_NARROWEST_REASON = 18
+
+
+def left_to_others(job: JobStatus) -> bool:
+    """Whether no worker of this database does the job: it is remote, or nobody has it."""
+    if job.status == "running":
+        return job.worker is None
+    # Only local jobs have a place in the queue.
+    return job.status == "pending" and job.position is None
+
 
 def as_json(value: Any) -> str:
     """One line of JSON, ASCII only: no character in it acts on a terminal."""
@@ -44,6 +55,7 @@ def status_table(jobs: Iterable[JobStatus], *, short: bool, bars: bool = False) 
     """
     columns = ("job", "status", "queue", "dataset", "try", "age", "progress or reason")
     made = table(*columns, numbers=("queue", "try", "age"), whole=("job", "status", "age"))
+    made.columns[-1].min_width = _NARROWEST_REASON
     for job in jobs:
         made.add_row(
             str(job.id)[: _SHORT if short else None],

@@ -13,7 +13,7 @@ from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
-from worker.commands.job_status import as_json, status_table
+from worker.commands.job_status import ENDED, as_json, status_table
 from worker.commands.parameters import job_options
 from worker.commands.text import plain
 from worker.commands.watching import follow
@@ -121,6 +121,12 @@ def watch(invocation: Invocation, job: str | None, *, json: bool) -> int:
         ended = follow(engine, invocation, job=wanted, json=json)
     if not ended:
         invocation.notes.print("No job is pending or running.")
+    left = [str(found.id) for found in ended if found.status not in ENDED]
+    if left:
+        invocation.notes.print(
+            f"Not waited for, because no worker of this database does them: {', '.join(left)}.",
+            soft_wrap=True,
+        )
     return JOB_FAILED if job is not None and ended[0].status == "failed" else 0
 
 

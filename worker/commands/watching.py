@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from schema.evaluation_jobs import JobStatus, list_jobs, show
 from worker.commands.connections import explained
 from worker.commands.invocation import Invocation
-from worker.commands.job_status import ENDED, as_json, status_line, status_table
+from worker.commands.job_status import ENDED, as_json, left_to_others, status_line, status_table
 from worker.commands.text import plain
 
 # Workers say how far they are every few seconds; looking more often shows nothing new.
@@ -60,7 +60,7 @@ def follow(
     Returns
     -------
     list of JobStatus
-        How they ended.
+        How they ended; among all jobs also those that no worker of this database will do.
     """
     look = _one(job) if job is not None else _all()
     with _view(invocation.out, json=json) as show_jobs:
@@ -68,9 +68,14 @@ def follow(
             jobs = _tolerant(engine, look, invocation.notes)
             if jobs is not None:
                 show_jobs(jobs)
-                if all(found.status in ENDED for found in jobs):
+                # Of one job that was named, a person knows best how long to wait for it.
+                if all(_over(found, named=job is not None) for found in jobs):
                     return jobs
             pause()
+
+
+def _over(job: JobStatus, *, named: bool) -> bool:
+    return job.status in ENDED or (not named and left_to_others(job))
 
 
 Look = Callable[[Engine], list[JobStatus]]
