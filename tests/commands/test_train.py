@@ -136,6 +136,27 @@ def test_a_document_that_cannot_be_used_is_named(
     assert "Traceback" not in result.stderr
 
 
+def test_what_was_left_out_and_what_was_lost_is_named(
+    acoustic: Acoustic, corpus: dict[str, Any], small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    first, second = json.loads(GROUND_TRUTH.read_text())["classes"]["danceable"][:2]
+    poor = {name: value for name, value in corpus[first].items() if name != "rhythm"}
+    odd = corpus[second] | {"rhythm": corpus[second]["rhythm"] | {"bpm": 1e39}}
+    changed = {**corpus, first: poor, second: odd}
+    documents = written(tmp_path / "documents.jsonl.gz", changed)
+
+    result = acoustic(
+        "train", GROUND_TRUTH, documents, "--model", tmp_path / "a.model", *small_grid
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert "left out: 1" in result.stdout
+    assert any(line.startswith(first) for line in result.stdout.splitlines())
+    lost = [line for line in result.stdout.splitlines() if line.startswith("not finite")]
+    assert len(lost) == 1, result.stdout
+    assert "rhythm.bpm" in lost[0]
+
+
 def test_recordings_without_a_document_are_named(
     acoustic: Acoustic, corpus: dict[str, Any], tmp_path: Path
 ) -> None:
