@@ -49,12 +49,15 @@ class Solution:
         Whether no pair in any fold met the iteration cap.
     error : str or None
         Why the problem could not be solved.
+    same_as : Problem or None
+        The problem whose solution this is, being found to be the same on these splits.
     """
 
     problem: Problem
     predicted: Indices
     converged: bool = True
     error: str | None = None
+    same_as: Problem | None = None
 
 
 class Engine(Protocol):
@@ -64,10 +67,20 @@ class Engine(Protocol):
     def name(self) -> str:
         """What reports call it."""
 
-    def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
+    @property
+    def description(self) -> str:
+        """Name and what it runs on, for people."""
+
+    def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
+        """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
+
+    def solve(
+        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+    ) -> Iterator[Solution]:
         """Cross-validate each problem, yielding each as soon as it is solved, in any order.
 
-        Leaving the iteration early stops what has not begun.
+        Leaving the iteration early stops what has not begun. With `shortcuts` an engine may leave
+        out what it finds to be the same problem again, and says so in `Solution.same_as`.
         """
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
