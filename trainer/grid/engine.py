@@ -7,6 +7,7 @@ give the same predictions.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -110,11 +111,11 @@ def class_weights(codes: Indices, *, balance: bool) -> Float64:
 
 
 def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
-    """Return the engine of that name; ``auto`` is the fastest there is.
+    """Return the engine of that name; ``auto`` is the native one where it is built.
 
     Parameters
     ----------
-    name : {"auto", "sklearn"}
+    name : {"auto", "native", "sklearn"}
     jobs : int, optional
         Fits at a time; as many as there are usable processors by default.
 
@@ -124,8 +125,28 @@ def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
         There is no such engine here.
     """
     # Imported here: scikit-learn takes a second, and commands that train nothing come this way.
-    from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+    missing = why_no_native()
+    if name == "native" or (name == "auto" and not missing):
+        if missing:
+            raise OptionsError(
+                f"engine 'native' is not available here: {missing}; use 'auto' or 'sklearn'"
+            )
+        from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
 
+        return NativeEngine(jobs)
     if name in {"auto", "sklearn"}:
+        from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+
         return SklearnEngine(jobs)
-    raise OptionsError(f"engine {name!r} is not available here: use 'auto' or 'sklearn'")
+    raise OptionsError(f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'")
+
+
+def why_no_native() -> str | None:
+    """Say in half a sentence why the native engine cannot be used; None if it can."""
+    try:
+        importlib.import_module("trainer.grid.native._native")
+    except ModuleNotFoundError:
+        return "it was not compiled when this package was installed, which takes a C++ compiler"
+    except ImportError as error:  # compiled for another system
+        return f"it cannot be loaded ({error})"
+    return None

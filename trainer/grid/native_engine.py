@@ -141,17 +141,17 @@ class NativeEngine:
             Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [(bounds[a], bounds[b])])
             for a, b in pairs(len(weights))
         ]
-        run = self._run([matrices], tasks, saturate=False, keep=True)
-        with closing(run):
-            solved = [0] * len(tasks)
+        with closing(self._run([matrices], tasks, saturate=False, keep=True)) as run:
             taken = {task: run.take(task, 1)[0][0] for task in _done(run, len(tasks))}
-        solved = [taken[task] for task in range(len(tasks))]
+        # Of each pair in their order:
+        coefficients, rho, iterations, converged, finite = zip(
+            *(taken[task] for task in range(len(tasks))), strict=True
+        )
         return Trained(
-            machine=_machine(X, matrices, problem, [coefficients for coefficients, *_ in solved],
-                             np.array([rho for _, rho, *_ in solved])),
-            iterations=np.array([steps for _, _, steps, *_ in solved], dtype=np.intp),
-            converged=all(converged for *_, converged, _ in solved),
-            finite=all(finite for *_, finite in solved),
+            machine=_machine(X, matrices, problem, coefficients, np.array(rho)),
+            iterations=np.array(iterations, dtype=np.intp),
+            converged=all(converged),
+            finite=all(finite),
         )
 
     def _turns(self, splits: Sequence[Split]) -> list[list[Split]]:
@@ -190,8 +190,8 @@ class NativeEngine:
         matrices = [self._matrices.pop(split) for split in splits]
         items = plan(paths, splits, matrices, shortcuts=shortcuts)
         left = {path: len(splits) for path in paths}
-        run = self._run(matrices, [item.task for item in items], saturate=shortcuts, keep=False)
-        with closing(run):
+        tasks = [item.task for item in items]
+        with closing(self._run(matrices, tasks, saturate=shortcuts, keep=False)) as run:
             for task in _done(run, len(items)):
                 item = items[task]
                 solutions, solved_as, decisions = run.take(task, len(item.paths))
@@ -238,7 +238,7 @@ def _refusal(splits: Sequence[Split]) -> str | None:
 
 
 def _machine(
-    X: Float64, matrices: Matrices, problem: Problem, solved: list[Float64], rho: Float64
+    X: Float64, matrices: Matrices, problem: Problem, solved: Sequence[Float64], rho: Float64
 ) -> PairwiseSvm:
     """Put the coefficients of the pairs where libsvm has them."""
     n_classes, starts = matrices.n_classes, matrices.starts

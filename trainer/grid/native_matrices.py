@@ -80,9 +80,7 @@ class Matrices:
         within = self.products.smallest_distances()
         own = within.diagonal()
         smallest = np.minimum(within, np.minimum.outer(own, own))
-        return np.divide(
-            IDENTITY, smallest, out=np.full_like(smallest, np.inf), where=smallest > 0
-        )
+        return np.divide(IDENTITY, smallest, out=np.full_like(smallest, np.inf), where=smallest > 0)
 
 
 def bytes_of(split: Split) -> int:

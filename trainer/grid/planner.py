@@ -15,6 +15,7 @@ Two savings are taken, each only where the data at hand satisfy its condition:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -60,6 +61,18 @@ def group(
 
     ordered = sorted(combinations, key=same_problem)  # stable: grid order within a group
     return [tuple(members) for _, members in groupby(ordered, key=same_problem)]
+
+
+def problem_of_group(members: Sequence[Combination], *, gamma: float | None) -> Problem:
+    """Return the problem that is solved for a group.
+
+    With a `gamma`, collapsed polynomial ones are put to it by a change of C. That is exact where
+    the collapse is, and leaves an engine one kernel matrix for all of them.
+    """
+    problem = problem_of(members[0])
+    if gamma is None or problem.kernel != "poly":
+        return problem
+    return replace(problem, C=problem.C * (problem.gamma / gamma) ** DEGREE, gamma=gamma)
 
 
 def scales_freely(splits: Sequence[Split], gammas: Iterable[float]) -> bool:

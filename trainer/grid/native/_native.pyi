@@ -1,7 +1,9 @@
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+Float64: TypeAlias = NDArray[np.float64]
 
 def instruction_sets() -> list[str]: ...
 def cubic_range(products: Float64, margin: float) -> tuple[bool, float, float]: ...
@@ -18,7 +20,7 @@ class Task:
         split: int,
         first: int,
         second: int,
-        rbf: bool,  # noqa: FBT001
+        rbf: bool,
         gammas: list[float],
         path: list[tuple[float, float]],
     ) -> None: ...
@@ -30,8 +32,8 @@ class Run:
         tasks: list[Task],
         tolerance: float,
         iterations: int,
-        saturate: bool,  # noqa: FBT001
-        keep: bool,  # noqa: FBT001
+        saturate: bool,
+        keep: bool,
         instruction_set: str,
         threads: int,
     ) -> None: ...
