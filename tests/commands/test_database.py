@@ -9,6 +9,7 @@ from click.testing import Result
 from sqlalchemy import Engine, create_engine, text
 
 import migrations
+from trainer.grid.engine import why_no_native
 
 Acoustic = Callable[..., Result]
 
@@ -143,11 +144,19 @@ def test_the_doctor_makes_no_folder(on_database: Acoustic, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_doctor_tells_of_an_engine_that_is_not_there(on_database: Acoustic) -> None:
-    result = on_database("doctor", ACOUSTIC_ENGINE="native")
+@pytest.mark.parametrize("wanted", ["auto", "native", "sklearn"])
+def test_the_doctor_tells_which_engine_runs_and_why(on_database: Acoustic, wanted: str) -> None:
+    result = on_database("doctor", ACOUSTIC_ENGINE=wanted)
 
-    assert "engine" in result.stdout
-    assert result.exit_code in {0, 1}
+    missing = why_no_native()
+    if wanted == "sklearn":
+        assert "sklearn (ACOUSTIC_ENGINE is sklearn)" in result.stdout
+    elif not missing:
+        assert f"(ACOUSTIC_ENGINE is {wanted})" in result.stdout
+        assert "native (" in result.stdout
+    elif wanted == "auto":
+        assert f"sklearn (ACOUSTIC_ENGINE is auto): no native one, {missing}" in result.stdout
+    assert result.exit_code == (1 if wanted == "native" and missing else 0)
 
 
 def test_the_doctor_lists_jobs_that_an_older_evaluator_left(
