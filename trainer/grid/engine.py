@@ -51,7 +51,8 @@ class Solution:
     error : str or None
         Why the problem could not be solved.
     same_as : Problem or None
-        The problem whose solution this is, being found to be the same on these splits.
+        The problem whose solution this is, being found to be the same on these splits; it has
+        been yielded before.
     """
 
     problem: Problem

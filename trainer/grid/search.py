@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
-from trainer.grid.engine import Engine, Solution
+from trainer.grid.engine import Engine, Problem, Solution
 from trainer.grid.folds import Split, split
 from trainer.grid.planner import group, problem_of, problem_of_group, same_experiment
 from trainer.grid.project import Combination, Project
@@ -176,11 +176,15 @@ def _solve(
     groups = group(combinations, collapse_polynomial=scales)
     gamma = gammas[0] if scales else None
     members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
+    solved: dict[Problem, CombinationResult] = {}
     for solution in engine.solve(list(members_of), splits, shortcuts=collapse):
         representative, *others = members_of[solution.problem]
-        result = _result(representative, solution, dataset.labels, fold_of)
         if solution.same_as:
-            result = replace(result, same_as=members_of[solution.same_as][0])
+            original = solved[solution.same_as]
+            result = replace(original, combination=representative, same_as=original.combination)
+        else:
+            result = _result(representative, solution, dataset.labels, fold_of)
+            solved[solution.problem] = result
         yield result
         for other in others:
             yield replace(result, combination=other, same_as=result.same_as or representative)
