@@ -50,7 +50,19 @@ inline Integers positions() {
     return vector;
 }
 
-// The largest values so far and where they are, lane by lane; of equals the last.
+template <typename Vector>
+inline Vector rotated(Vector vector, int distance) {
+#if defined(__clang__)
+    Vector turned;
+    for (int lane = 0; lane < LANES; ++lane) turned[lane] = vector[(lane + distance) % LANES];
+    return turned;
+#else
+    return __builtin_shuffle(vector, (positions() + distance) & (LANES - 1));
+#endif
+}
+
+// The largest values so far and where they are, lane by lane; of equals the last. Two are kept
+// side by side, so that one need not wait for the other.
 struct Largest {
     Doubles value;
     Integers index;
@@ -62,18 +74,20 @@ struct Largest {
         value = candidate >= value ? candidate : value;
     }
 
-    // Two are kept side by side, so that one need not wait for the other.
-    void join(const Largest& other, double& best, long& at) const {
-        best = value[0];
-        at = index[0];
-        for (int lane = 1; lane < 2 * LANES; ++lane) {
-            const Largest& from = lane < LANES ? *this : other;
-            const double candidate = from.value[lane % LANES];
-            const long place = from.index[lane % LANES];
-            if (candidate > best || (candidate == best && place > at)) {
-                best = candidate;
-                at = place;
-            }
+    void join(const Largest& other) {
+        const Integers later = (other.value == value) & (other.index > index);
+        const Integers better = (other.value > value) | later;
+        index = better ? other.index : index;
+        value = better ? other.value : value;
+    }
+
+    // Puts the best of all lanes into the first. Without branches: none could be predicted.
+    void join_lanes() {
+        for (int distance = LANES / 2; distance > 0; distance /= 2) {
+            Largest other = *this;
+            other.value = rotated(value, distance);
+            other.index = rotated(index, distance);
+            join(other);
         }
     }
 };
@@ -101,9 +115,9 @@ First update(double* f, const float* row_i, const float* row_j, double step_i, d
         store(f + k, value);
         even.take(inside ? load<Doubles>(up + k) - value : Doubles{} - INFINITE, inside ? at : -1);
     }
-    First first;
-    even.join(odd, first.violation, first.index);
-    return first;
+    even.join(odd);
+    even.join_lanes();
+    return {even.value[0], even.index[0]};
 }
 
 Second second(const double* f, const double* low, const float* row, const double* diagonal,
@@ -134,14 +148,14 @@ Second second(const double* f, const double* low, const float* row, const double
         most_even = a > most_even ? a : most_even;
         even.take(gain(k, a), at);
     }
-    Second second;
-    double gained;
-    even.join(odd, gained, second.index);
+    even.join(odd);
+    even.join_lanes();
     most_even = most_odd > most_even ? most_odd : most_even;
-    second.violation = most_even[0];
-    for (int lane = 1; lane < LANES; ++lane)
-        if (most_even[lane] > second.violation) second.violation = most_even[lane];
-    return second;
+    for (int distance = LANES / 2; distance > 0; distance /= 2) {
+        const Doubles other = rotated(most_even, distance);
+        most_even = other > most_even ? other : most_even;
+    }
+    return {most_even[0], even.index[0]};
 }
 
 void add(double* sums, const float* row, double factor, long count) {
