@@ -162,12 +162,15 @@ void add(double* sums, const float* row, double factor, long count) {
     for (long k = 0; k < count; ++k) sums[k] += row[k] * factor;
 }
 
-// e^x to about one unit in the last place, for x up to 700; underflows gradually, as exp does.
-inline Doubles exponential(Doubles x) {
+// Where e^x is 0 in float32 and in float64, gradual underflow included.
+constexpr double NOTHING_SINGLE = -104.0, NOTHING_DOUBLE = -746.0;
+
+// e^x to about one unit in the last place, for x up to 700; `least` stands for all that is below.
+inline Doubles exponential(Doubles x, double least) {
     constexpr double SHIFT = 0x1.8p52;  // adding it rounds to a whole number
     constexpr double LOG2E = 0x1.71547652b82fep0;
     constexpr double LN2_HIGH = 0x1.62e42fefa3800p-1, LN2_LOW = 0x1.ef35793c76730p-45;
-    x = x < -746.0 ? Doubles{} - 746.0 : x;  // is 0 from there on
+    x = x < least ? Doubles{} + least : x;
     const Doubles shifted = x * LOG2E + SHIFT;
     const Doubles whole = shifted - SHIFT;
     const Doubles r = (x - whole * LN2_HIGH) - whole * LN2_LOW;
@@ -205,7 +208,8 @@ inline void map(Out* out, const double* products, long count, Value value) {
 void rbf(float* out, const double* products, const double* squares, double square, double gamma,
          long count) {
     map(out, products, count, [=](Doubles product, long k) {
-        return exponential(-gamma * (square + load<Doubles>(squares + k) - 2.0 * product));
+        const Doubles distance = square + load<Doubles>(squares + k) - 2.0 * product;
+        return exponential(-gamma * distance, NOTHING_SINGLE);
     });
 }
 
@@ -213,7 +217,7 @@ void rbf_clamped(double* out, const double* products, const double* squares, dou
                  double gamma, long count) {
     map(out, products, count, [=](Doubles product, long k) {
         const Doubles distance = square + load<Doubles>(squares + k) - 2.0 * product;
-        return exponential(-gamma * (distance < 0.0 ? Doubles{} : distance));
+        return exponential(-gamma * (distance < 0.0 ? Doubles{} : distance), NOTHING_DOUBLE);
     });
 }
 

@@ -22,7 +22,7 @@ using Indices = std::vector<long>;
 // loops, and as a change of sign rounds nothing, the steps stay the same.
 class Solver {
 public:
-    Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
+    Solver(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
     PairSolution run();
 
 private:
@@ -46,7 +46,7 @@ private:
     bool is_lower(long t) const { return alpha_[t] <= 0; }
     bool is_free(long t) const { return !is_upper(t) && !is_lower(t); }
 
-    const PairKernel& kernel_;
+    PairKernel& kernel_;
     const Limits& limits_;
     const Passes& passes_;
     const long count_;
@@ -66,13 +66,12 @@ private:
     bool ordered_as_kernel_ = true;
     long version_ = 0;
     Indices version_of_row_;
-    std::unique_ptr<Rows> reordered_;
 
     bool looked_again_ = false;
     PairSolution solution_;
 };
 
-Solver::Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes)
+Solver::Solver(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes)
     : kernel_(kernel),
       limits_(limits),
       passes_(passes),
@@ -240,7 +239,8 @@ void Solver::exchange(long a, long b) {
 void Solver::renew_order() {
     ++version_;
     ordered_as_kernel_ = std::is_sorted(order_.begin(), order_.end());
-    if (!ordered_as_kernel_ && !reordered_) reordered_ = std::make_unique<Rows>(count_);
+    if (!ordered_as_kernel_ && !kernel_.reordered)
+        kernel_.reordered = std::make_unique<Rows>(count_);
 }
 
 // Brings back what was shrunk, with f as it would be had it been kept up to date.
@@ -270,7 +270,7 @@ const float* Solver::row(long t) {
     const long vector = order_[t];
     const float* values = kernel_.rows[vector];
     if (ordered_as_kernel_) return values;
-    float* reordered = (*reordered_)[vector];
+    float* reordered = (*kernel_.reordered)[vector];
     if (version_of_row_[vector] != version_) {
         for (long other = 0; other < active_; ++other) reordered[other] = values[order_[other]];
         version_of_row_[vector] = version_;
@@ -297,7 +297,7 @@ double Solver::rho() const {
 
 }  // namespace
 
-PairSolution solve(const PairKernel& kernel, Bounds C, const Limits& limits,
+PairSolution solve(PairKernel& kernel, Bounds C, const Limits& limits,
                    const Passes& passes) {
     return Solver(kernel, C, limits, passes).run();
 }

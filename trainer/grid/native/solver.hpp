@@ -18,7 +18,7 @@ class Rows {
 public:
     explicit Rows(long count)
         : stride_((count + 2 * PADDING - 1) / PADDING * PADDING),
-          values_(new float[static_cast<std::size_t>(count) * stride_ + PADDING]()) {}
+          values_(new float[static_cast<std::size_t>(count) * stride_ + PADDING]) {}
 
     float* operator[](long row) { return values_.get() + row * stride_; }
     const float* operator[](long row) const { return values_.get() + row * stride_; }
@@ -34,6 +34,9 @@ struct PairKernel {
     long first_count;              // of those that belong to the first class
     Rows rows;                     // as float32, as in libsvm's cache
     std::vector<double> diagonal;  // as float64, as libsvm's is
+
+    // Room for rows in another order, for one solution after the other; made when needed.
+    std::unique_ptr<Rows> reordered;
 
     PairKernel(long first, long second)
         : count(first + second),
@@ -62,4 +65,4 @@ struct PairSolution {
     bool bounded = false;  // some alpha met its C: a larger C would take another path
 };
 
-PairSolution solve(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
+PairSolution solve(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
