@@ -11,7 +11,7 @@ Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 FACTORS = 40  # what descriptors have in common; they are strongly correlated
-APART = 1.9  # between classes, in units of a factor: 60 to 90 % can be told apart
+APART = 1.1  # between classes, in units of a factor: 60 to 90 % can be told apart
 NOISE = 2.0
 FOLDS = 5
 
