@@ -68,10 +68,17 @@ Run::Run(std::vector<Products> splits, std::vector<Task> tasks, Options options,
       options_(options),
       results_(tasks_.size()) {
     options_.limits.stop = &stop_;
-    for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
+    try {
+        for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
+    } catch (...) {  // the system has no more threads: nobody else would wait for those begun
+        join();
+        throw;
+    }
 }
 
-Run::~Run() {
+Run::~Run() { join(); }
+
+void Run::join() {
     stop();
     for (std::thread& thread : threads_) thread.join();
 }

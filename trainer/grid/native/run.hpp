@@ -58,6 +58,7 @@ public:
 
 private:
     void work();
+    void join();
     Result carry_out(const Task& task) const;
 
     std::vector<Products> splits_;
