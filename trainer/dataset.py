@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DatasetError
 from trainer.ground_truth import GroundTruth
-from trainer.layout import NAMED, Descriptor, Layout, strings_of
+from trainer.layout import NAMED, Descriptor, Layout, strings_of, utf16
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
@@ -136,7 +136,7 @@ def prepare(
     class_of = {r: selection.training[r] for r in chosen if r not in left_out}
     _check_classes(class_of, selection.training, left_out)
     matrix, layout, removed = _merge([chosen[r] for r in class_of], reference)
-    classes = tuple(sorted(set(class_of.values()), key=_utf16))
+    classes = tuple(sorted(set(class_of.values()), key=utf16))
     return Dataset(
         name=ground_truth.name,
         recordings=tuple(class_of),
@@ -154,12 +154,8 @@ def prepare(
 
 
 def sorted_ids(ids: Iterable[str]) -> list[str]:
-    """Sort as Qt sorts, by UTF-16 code unit: the order in which Gaia reads its items."""
-    return sorted(ids, key=_utf16)
-
-
-def _utf16(text: str) -> bytes:
-    return text.encode("utf-16-be", "surrogatepass")
+    """Sort as Gaia sorts its items."""
+    return sorted(ids, key=utf16)
 
 
 def _check_present(ground_truth: GroundTruth, documents: Mapping[str, LowLevel]) -> None:

@@ -143,6 +143,11 @@ def strings_of(document: LowLevel, name: str) -> tuple[str, ...] | None:
     return None if numbers is None else tuple(f"{number:.9g}" for number in numbers)
 
 
+def utf16(text: str) -> bytes:
+    """Return a key that sorts text as Qt sorts it, and thus Gaia: by UTF-16 code unit."""
+    return text.encode("utf-16-be", "surrogatepass")
+
+
 def _unusable(names: list[str], document: LowLevel) -> str:
     lacking = listed((name.removeprefix(".") for name in names), named=NAMED)
     version = document.extractor_version

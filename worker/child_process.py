@@ -79,11 +79,19 @@ class ChildProcess:
         id of this process) added to it.
     output
         File for what it prints.
+
+    Attributes
+    ----------
+    progress
+        Descriptor to wait for progress on, as long as `progress_open`.
+    said
+        The last progress that was read.
     """
 
     def __init__(self, command: Sequence[str], assignment: dict[str, Any], *, output: Path) -> None:
         self.progress, progress_end = os.pipe()
         lifeline_end, self._lifeline = os.pipe()
+        self.said: Any = None
         self._unread = b""
         self._output = output
         os.set_blocking(self.progress, False)
@@ -122,7 +130,11 @@ class ChildProcess:
                 self._unread += block
                 self.progress_open = bool(block)
         *lines, self._unread = self._unread.split(b"\n")
-        return json.loads(lines[-1]) if lines else None
+        if not lines:
+            return None
+        with contextlib.suppress(ValueError):  # what a library writes there ends no daemon
+            self.said = json.loads(lines[-1])
+        return self.said
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the child and everything that it started."""
@@ -136,6 +148,7 @@ class ChildProcess:
         if os.waitid(os.P_PID, self.pid, options) is None:
             return None
         self.signal_group(signal.SIGKILL)
+        self.read_progress()
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)  # or Popen warns of a leak
         self._close()

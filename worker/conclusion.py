@@ -72,6 +72,9 @@ class Conclusion:
         if stopped:
             return cls(outcome=Outcome.INTERRUPTED, message="worker was stopped", usage=usage)
         tail = child.output_tail() or None
+        if isinstance(child.said, dict) and "failed" in child.said:
+            failure = str(child.said["failed"])
+            return cls(outcome=Outcome.ERROR, message=failure, traceback=tail, usage=usage)
         return cls(outcome=Outcome.CRASHED, message=end.sentence(), traceback=tail, usage=usage)
 
     def write(self, connection: Connection, job: EvaluationJob, *, max_attempts: int) -> str | None:

@@ -20,16 +20,18 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from trainer.dataset import Dataset
 from trainer.grid.project import Project
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Step, recipe
 from worker import descriptor_yaml
 from worker.attempt_folder import LOWLEVEL, AttemptFolder
+
+if TYPE_CHECKING:  # it loads scikit-learn, which a job with wrong input ends without
+    from trainer.dataset import Dataset
 
 # Gaia's names of the kernels.
 _KERNELS = {"poly": "poly", "rbf": "RBF"}
@@ -68,7 +70,7 @@ class ProjectFolder:
         shutil.rmtree(published, ignore_errors=True)  # of an earlier attempt
         self._unfinished.replace(published)
 
-    def write_project(self, dataset: Dataset, options: JobOptions) -> None:
+    def write_project(self, dataset: "Dataset", options: JobOptions) -> None:
         """Write project, file list and ground truth of a training set."""
         class_name = slug(dataset.name)
         recordings = dataset.training
@@ -77,7 +79,7 @@ class ProjectFolder:
         self._put("groundtruth.yaml", _yaml(ground_truth(class_name, recordings)))
         self._put("project.yaml", _yaml(self._project(class_name, dataset, options)))
 
-    def write_results(self, dataset: Dataset, report: Mapping[str, Any]) -> None:
+    def write_results(self, dataset: "Dataset", report: Mapping[str, Any]) -> None:
         """Write the chosen combination's result as Gaia does, and a table of all combinations."""
         parameters = report["parameters"]
         (self.path / "results").mkdir(exist_ok=True)
@@ -95,7 +97,7 @@ class ProjectFolder:
         aside.write_bytes(text)
         aside.replace(self.path / name)
 
-    def _project(self, class_name: str, dataset: Dataset, options: JobOptions) -> dict[str, Any]:
+    def _project(self, class_name: str, dataset: "Dataset", options: JobOptions) -> dict[str, Any]:
         return {
             "templateVersion": dataset.template,
             "className": class_name,

@@ -18,6 +18,7 @@ from worker.lifeline import die_with_parent, guard_group
 
 # Progress is for people; a tiny problem takes less than a millisecond.
 _PROGRESS_SECONDS = 0.1
+_LONGEST_MESSAGE = 2000  # a pipe takes as much at once
 
 
 def main() -> None:
@@ -26,7 +27,16 @@ def main() -> None:
     die_with_parent(assignment["parent"])
     guard_group(assignment["lifeline"])
     outcome = _outcome(assignment)
-    path = Path(assignment["outcome"])
+    try:
+        _hand_over(outcome, Path(assignment["outcome"]))
+    except OSError as error:
+        # A full disk: what cannot be written there can still be said through the pipe.
+        said = outcome.get("message") or str(error)
+        os.write(assignment["progress"], _json({"failed": said[:_LONGEST_MESSAGE]}) + b"\n")
+        raise
+
+
+def _hand_over(outcome: dict[str, Any], path: Path) -> None:
     aside = path.with_suffix(".part")
     aside.write_bytes(_json(outcome))
     aside.replace(path)

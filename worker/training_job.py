@@ -12,9 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from schema.database import connect
-from trainer.dataset import prepare
 from trainer.options import JobOptions
-from trainer.training import Progress, train
 from worker.attempt_folder import AttemptFolder
 from worker.materialise import Material, materialise
 from worker.model_store import ModelStore
@@ -25,8 +23,15 @@ from worker.project_folder import ProjectFolder
 PATIENCE_SECONDS = 60.0
 
 
-def evaluate(assignment: dict[str, Any], on_progress: Callable[[Progress], None]) -> dict[str, Any]:
+def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> dict[str, Any]:
     """Evaluate the job of an assignment.
+
+    Parameters
+    ----------
+    assignment
+        What `worker.attempt.Attempt` tells its child.
+    on_progress
+        Called with each `trainer.training.Progress`.
 
     Returns
     -------
@@ -42,6 +47,10 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Progress], None]
     options = JobOptions.parse(assignment["options"])
     folder = ProjectFolder(AttemptFolder(Path(assignment["project_dir"]), job, attempt))
     material = _material(assignment, folder)
+    # scikit-learn takes a second to load. Most jobs with wrong input have ended by now.
+    from trainer.dataset import prepare  # noqa: PLC0415
+    from trainer.training import train  # noqa: PLC0415
+
     dataset = prepare(material.ground_truth, material.documents, options)
     folder.write_project(dataset, options)
     evaluation = train(

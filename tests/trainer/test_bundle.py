@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from trainer.descriptors import flatten
 from trainer.errors import DocumentError, ModelError
 from trainer.grid.project import Project
-from trainer.models.bundle import HISTORY_MAGIC, Model
+from trainer.models.bundle import Model
+from trainer.models.manifest import HISTORY_MAGIC
 from trainer.models.probability import PairwiseSigmoids
 from trainer.training import train
 

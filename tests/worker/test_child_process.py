@@ -60,8 +60,9 @@ def test_a_child_finds_its_assignment_whatever_its_size(
 def test_the_latest_progress_is_given(start: Start, until: Callable[..., Any]) -> None:
     child = start(REPORT.format(said=1) + REPORT.format(said=2) + SLEEP)
 
-    assert until(child.read_progress) == 2
+    until(lambda: child.read_progress() == 2)
     assert child.read_progress() is None
+    assert child.said == 2
 
 
 def test_a_line_of_progress_that_comes_in_two_parts_is_one(
@@ -69,12 +70,21 @@ def test_a_line_of_progress_that_comes_in_two_parts_is_one(
 ) -> None:
     go = tmp_path / "go"
     wait = f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(go)!r}), True)]; "
-    child = start("os.write(given['progress'], b'[1'); " + wait + REPORT.format(said="', 2'"))
+    first, second = (f"os.write(given['progress'], {part}); " for part in (b"[1", b", 2]\n"))
+    child = start(first + wait + second)
     until(lambda: child.read_progress() or child._unread)
 
     go.touch()
 
     ended(child, until)
+    assert child.said == [1, 2]
+
+
+def test_a_line_that_is_no_json_is_passed_over(start: Start, until: Callable[..., Any]) -> None:
+    child = start("os.write(given['progress'], b'1\\noh no\\n')")
+
+    assert ended(child, until).code == 0
+    assert child.said is None
 
 
 def test_a_closed_progress_pipe_is_not_waited_for_any_more(

@@ -84,6 +84,22 @@ def test_a_process_that_ends_without_an_outcome_has_crashed(conclude: Conclude) 
     assert conclusion.traceback == "last words"
 
 
+def test_a_training_that_cannot_write_its_outcome_says_why(
+    service: Any, start_evaluator: Callable[..., Any]
+) -> None:
+    job = service.job()
+    with service.documents_locked():
+        start_evaluator(max_attempts=1)
+        service.wait_until_blocked()
+        # A folder where the outcome should be, and a file that lies in it.
+        (service.projects / ".attempts" / f"{job}-1" / "outcome.part" / "x").mkdir(parents=True)
+
+    details = service.wait_for(job, "failed")
+    assert details.attempts[0].outcome is Outcome.ERROR
+    assert "Is a directory" in details.status.reason
+    assert "IsADirectoryError" in details.attempts[0].traceback
+
+
 def test_a_process_that_we_stopped_was_interrupted(conclude: Conclude) -> None:
     assert conclude(None, stopped=True).outcome is Outcome.INTERRUPTED
 

@@ -16,52 +16,32 @@ The manifest has ``format``, ``name``, ``layout`` (descriptors and the values of
 ``steps``, ``labels`` (class names in the machine's order), ``kernel``, ``gamma``, and under
 ``training`` what the model came from. Equal models are equal bytes: there is no time stamp inside.
 
-Raise `FORMAT` when an older program would read a new file wrongly, and keep reading the old ones.
+Raise `FORMAT` (in `trainer.models.manifest`) when an older program would read a new file wrongly,
+and keep reading the old ones.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
 
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
-from trainer.layout import Descriptor, Layout
+from trainer.layout import Descriptor, Layout, utf16
+from trainer.models.manifest import FORMAT, Arrays, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
-from trainer.wording import listed
 
-FORMAT = 1
 MAX_BYTES = 2**31
-HISTORY_MAGIC = bytes.fromhex("6AEA723D")
-
-TYPES: Mapping[str, type] = {
-    "svm.support_vectors": np.float32,
-    "svm.counts": np.int64,
-    "svm.coefficients": np.float64,
-    "svm.rho": np.float64,
-    "sigmoids.slope": np.float64,
-    "sigmoids.offset": np.float64,
-}
-STEP_TYPES: Mapping[str, Mapping[str, type]] = {
-    "affine": {"slope": np.float32, "offset": np.float32},
-    "rank": {"columns": np.int64, "distribution": np.float32},
-}
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -114,7 +94,7 @@ class Model:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, sorted."""
-        return tuple(sorted(self.labels))
+        return tuple(sorted(self.labels, key=utf16))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -173,12 +153,7 @@ class Model:
 
     def to_bytes(self) -> bytes:
         """Return the bundle; equal models give equal bytes."""
-        manifest = json.dumps(
-            self.manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        # A job's options may hold half a surrogate pair, which could not be read back.
-        storable = manifest.encode(errors="replace").decode()
-        return safetensors.numpy.save(_arrays(self), metadata={"acoustic": storable})
+        return pack(self.manifest, _arrays(self))
 
     def save(self, path: Path) -> str:
         """Write the bundle, so that `path` is either complete or as it was before.
@@ -224,28 +199,8 @@ class Model:
             raise ModelError(f"{path} is not the file that was saved: its SHA-256 is not {sha256}")
         try:
             return _parse(content)
-        except (ValidationError, ValueError, KeyError, SafetensorError) as error:
-            reason = _reason(error)
-            raise ModelError(f"{path} is not an intact model bundle: {reason}") from error
-
-
-class _DescriptorJson(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(pattern=r"^\.")]
-    dimensions: Annotated[int, Field(ge=1, le=1_000_000)]
-    values: tuple[str, ...] | None = None
-
-
-class _ManifestJson(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    format: Literal[1]
-    name: str
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    kernel: Literal["poly", "rbf"]
-    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    layout: Annotated[tuple[_DescriptorJson, ...], Field(min_length=1)]
-    steps: tuple[Literal["affine", "rank"], ...]
-    training: dict[str, Any]
+        except ValueError as error:
+            raise ModelError(f"{path} is not an intact model bundle: {error}") from error
 
 
 def _descriptor_json(descriptor: Descriptor) -> dict[str, Any]:
@@ -285,11 +240,7 @@ def _read(path: Path) -> bytes:
 
 
 def _parse(content: bytes) -> Model:
-    if content.startswith(HISTORY_MAGIC):
-        raise ValueError("it is a Gaia .history file")
-    arrays = safetensors.numpy.load(content)
-    manifest = _ManifestJson.model_validate_json(_header(content))
-    _check_types(arrays, manifest.steps)
+    manifest, arrays = unpack(content)
     layout = Layout(tuple(Descriptor(d.name, d.dimensions, d.values) for d in manifest.layout))
     model = Model(
         name=manifest.name,
@@ -311,16 +262,6 @@ def _parse(content: bytes) -> Model:
     return model
 
 
-def _header(content: bytes) -> str:
-    """Return the manifest: safetensors.numpy does not hand out a file's metadata."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    manifest: str = (header.get("__metadata__") or {}).get("acoustic", "")
-    if not manifest:
-        raise ValueError("it has no manifest")
-    return manifest
-
-
 def _step(kind: str, number: int, arrays: Arrays) -> FittedStep:
     if kind == "affine":
         return Affine(arrays[f"steps.{number}.slope"], arrays[f"steps.{number}.offset"])
@@ -340,50 +281,26 @@ def _check(model: Model) -> None:
         (model.sigmoids.slope, (n_pairs,), "sigmoid slopes"),
         (model.sigmoids.offset, (n_pairs,), "sigmoid offsets"),
     ):
-        _require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
-    _require(len(set(model.labels)) == k, "it has the same class twice")
-    _require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
+        require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
+    require(len(set(model.labels)) == k, "it has the same class twice")
+    require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
     # Without vectors the layout could claim any width, and prediction would try to allocate it.
-    _require(svm.counts.min() > 0 and svm.counts.sum() == vectors, "its counts do not add up")
+    require(svm.counts.min() > 0 and svm.counts.sum() == vectors, "its counts do not add up")
     for step in model.steps:
         _check_step(step, width)
 
 
-def _check_types(arrays: Arrays, steps: Sequence[str]) -> None:
-    expected = dict(TYPES)
-    for number, kind in enumerate(steps):
-        expected |= {f"steps.{number}.{part}": dtype for part, dtype in STEP_TYPES[kind].items()}
-    lacking = sorted(expected.keys() - arrays.keys())
-    _require(not lacking, f"it lacks {listed(lacking)}")
-    _require(len(arrays) == len(expected), "it has other arrays than its manifest lists")
-    for name, array in arrays.items():
-        _require(array.dtype == expected[name], f"{name} has type {array.dtype}")
-        _require(np.isfinite(array).all(), f"{name} holds a value that is not finite")
-
-
 def _check_step(step: FittedStep, width: int) -> None:
     if isinstance(step, Affine):
-        _require(step.slope.shape == step.offset.shape == (width,), "a step has another width")
+        require(step.slope.shape == step.offset.shape == (width,), "a step has another width")
         return
     columns, distribution = step.columns, step.distribution
-    _require(columns.ndim == 1 and distribution.ndim == 2, "a rank step has no table")  # noqa: PLR2004
-    _require(distribution.shape[1] == len(columns), "a rank step has another width")
-    _require(len(distribution) > 1, "a rank step has no values")
-    _require(((columns >= 0) & (columns < width)).all(), "a rank step has another width")
-    _require((np.diff(columns) > 0).all(), "a rank step ranks a column twice")
-    _require((np.diff(distribution, axis=0) >= 0).all(), "a rank table is not sorted")
-
-
-def _require(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"manifest {'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    require(columns.ndim == 1 and distribution.ndim == 2, "a rank step has no table")  # noqa: PLR2004
+    require(distribution.shape[1] == len(columns), "a rank step has another width")
+    require(len(distribution) > 1, "a rank step has no values")
+    require(((columns >= 0) & (columns < width)).all(), "a rank step has another width")
+    require((np.diff(columns) > 0).all(), "a rank step ranks a column twice")
+    require((np.diff(distribution, axis=0) >= 0).all(), "a rank table is not sorted")
 
 
 def _check_finite(values: NDArray[np.float32], layout: Layout, otherwise: str) -> None:

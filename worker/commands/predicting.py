@@ -10,7 +10,8 @@ import click
 
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
-from trainer.models.bundle import HISTORY_MAGIC, Model, Prediction
+from trainer.models.bundle import Model, Prediction
+from trainer.models.manifest import HISTORY_MAGIC
 from worker.commands.document_stream import Item, items
 from worker.commands.invocation import Invocation
 

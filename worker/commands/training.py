@@ -53,7 +53,7 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 )
 @click.option("--engine", default="auto", help="What solves the grid: auto, native or sklearn.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes or threads (one per processor)."
+    "--jobs", type=click.IntRange(min=1), help="Problems solved at a time (one per processor)."
 )
 @click.pass_obj
 def train(invocation: Invocation, /, **given: Any) -> int:

@@ -1,0 +1,119 @@
+"""The container of a bundle: a safetensors file whose header holds a JSON manifest.
+
+What is checked here is checked before any number is used: that there is a manifest, that it has
+the agreed shape, and that each array it implies is there, has its type and is finite.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+
+from trainer.wording import listed
+
+FORMAT = 1
+HISTORY_MAGIC = bytes.fromhex("6AEA723D")
+
+Arrays = dict[str, NDArray[Any]]
+
+TYPES: Mapping[str, type] = {
+    "svm.support_vectors": np.float32,
+    "svm.counts": np.int64,
+    "svm.coefficients": np.float64,
+    "svm.rho": np.float64,
+    "sigmoids.slope": np.float64,
+    "sigmoids.offset": np.float64,
+}
+STEP_TYPES: Mapping[str, Mapping[str, type]] = {
+    "affine": {"slope": np.float32, "offset": np.float32},
+    "rank": {"columns": np.int64, "distribution": np.float32},
+}
+
+
+class DescriptorJson(BaseModel):
+    """A descriptor of the layout, see `trainer.layout.Descriptor`."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(pattern=r"^\.")]
+    dimensions: Annotated[int, Field(ge=1, le=1_000_000)]
+    values: tuple[str, ...] | None = None
+
+
+class Manifest(BaseModel):
+    """Everything of a bundle but its arrays, see `trainer.models.bundle`."""
+
+    model_config = ConfigDict(extra="forbid")
+    format: Literal[1]
+    name: str
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    kernel: Literal["poly", "rbf"]
+    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    layout: Annotated[tuple[DescriptorJson, ...], Field(min_length=1)]
+    steps: tuple[Literal["affine", "rank"], ...]
+    training: dict[str, Any]
+
+
+def pack(manifest: Mapping[str, Any], arrays: Arrays) -> bytes:
+    """Return the file of a manifest and its arrays; equal ones give equal bytes."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Half a surrogate pair, which a job's options may hold, has no encoding.
+    storable = text.encode(errors="replace").decode()
+    return safetensors.numpy.save(arrays, metadata={"acoustic": storable})
+
+
+def unpack(content: bytes) -> tuple[Manifest, Arrays]:
+    """Read a file that `pack` made.
+
+    Raises
+    ------
+    ValueError
+        It is none, or is damaged; the message says how.
+    """
+    if content.startswith(HISTORY_MAGIC):
+        raise ValueError("it is a Gaia .history file")
+    try:
+        arrays = safetensors.numpy.load(content)
+        manifest = Manifest.model_validate_json(_header(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise ValueError(f"manifest {path}: {first['msg']}") from error
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(str(error)) from error
+    _check_types(arrays, manifest.steps)
+    return manifest, arrays
+
+
+def _header(content: bytes) -> str:
+    """Return the manifest: safetensors.numpy does not hand out a file's metadata."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    manifest: str = (header.get("__metadata__") or {}).get("acoustic", "")
+    if not manifest:
+        raise ValueError("it has no manifest")
+    return manifest
+
+
+def _check_types(arrays: Arrays, steps: Sequence[str]) -> None:
+    expected = dict(TYPES)
+    for number, kind in enumerate(steps):
+        expected |= {f"steps.{number}.{part}": dtype for part, dtype in STEP_TYPES[kind].items()}
+    lacking = sorted(expected.keys() - arrays.keys())
+    require(not lacking, f"it lacks {listed(lacking)}")
+    require(len(arrays) == len(expected), "it has other arrays than its manifest lists")
+    for name, array in arrays.items():
+        require(array.dtype == expected[name], f"{name} has type {array.dtype}")
+        require(np.isfinite(array).all(), f"{name} holds a value that is not finite")
+
+
+def require(holds: object, otherwise: str) -> None:
+    """Raise a `ValueError` that says what is wrong, unless something holds."""
+    if not holds:
+        raise ValueError(otherwise)
