@@ -7,6 +7,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     # Also what builds the wheel comes in the versions that were tried.
     PIP_CONSTRAINT=/source/requirements.txt
 
+# The compiler of the native engine; the version is Debian's of this release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /source
 RUN python -m venv /opt/acoustic
 
@@ -24,7 +30,9 @@ COPY trainer trainer
 COPY worker worker
 RUN pip wheel --no-deps --wheel-dir /wheels . \
     && /opt/acoustic/bin/pip install --no-deps /wheels/*.whl \
-    && /opt/acoustic/bin/pip check
+    && /opt/acoustic/bin/pip check \
+    # Not an image that is slow because a compiler failed.
+    && /opt/acoustic/bin/python -c "import trainer.grid.native._native"
 
 FROM python:3.11-slim-bookworm
 

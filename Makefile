@@ -1,4 +1,5 @@
-# Needs Python 3.11 or newer and make, nothing else. All that is installed goes into .venv.
+# Needs Python 3.11 or newer and make, nothing else; a C++ compiler, if there is one, is used for
+# the native engine. All that is installed goes into .venv.
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
     $(shell command -v $(name) >/dev/null 2>&1 && \
@@ -46,7 +47,9 @@ clean: ## Remove .venv and all caches (models and data in var/ stay)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): $(ENVIRONMENT) requirements.txt pyproject.toml
+# Without a C++ compiler all is installed but the native engine.
+$(INSTALLED): $(ENVIRONMENT) requirements.txt pyproject.toml $(wildcard trainer/grid/native/*.?pp) \
+    trainer/grid/native/CMakeLists.txt
 	@echo "Installing into .venv; the first time this takes a minute or two."
 	@$(PIP) --requirement requirements.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .

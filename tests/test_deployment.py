@@ -131,7 +131,7 @@ def test_the_image_ends_as_an_ordinary_user() -> None:
 
 
 def test_the_image_holds_every_package_of_the_project_and_its_build_context_too() -> None:
-    packages = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    packages = PYPROJECT["tool"]["scikit-build"]["wheel"]["packages"]
     sources = {
         word
         for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)

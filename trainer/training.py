@@ -67,7 +67,7 @@ def train(
         The combinations, the number of folds, whether to nest.
     seed : int
         Of every random choice; 1 gives Gaia's folds of seed 1.
-    engine : {"auto", "sklearn"}
+    engine : {"auto", "native", "sklearn"}
         What solves the support vector machines.
     jobs : int, optional
         Fits at a time; as many as there are usable processors by default.

@@ -127,8 +127,8 @@ class Settings:
     model_dir, project_dir
         Folders, absolute: model bundles, and one project folder for each job.
     engine, jobs
-        Grid engine (``auto``, ``sklearn``) and how many problems one search solves at a time
-        (`None`: as many as there are processors).
+        Grid engine (``auto``, ``native``, ``sklearn``) and how many problems one search solves at
+        a time (`None`: as many as there are processors).
     lease_seconds, poll_seconds, drain_seconds
         How long a job is held without news of its worker, the time between two looks for a job, and
         the time a running job is given to end by itself when the worker is told to stop. Seconds.
@@ -149,7 +149,7 @@ class Settings:
     database_url: DatabaseURL = field(metadata=_setting(_database_url, None, name="DATABASE_URL"))
     model_dir: Path = field(metadata=_setting(_folder, "models"))
     project_dir: Path = field(metadata=_setting(_folder, "projects"))
-    engine: str = field(metadata=_setting(_one_of("auto", "sklearn"), "auto"))
+    engine: str = field(metadata=_setting(_one_of("auto", "native", "sklearn"), "auto"))
     jobs: int | None = field(metadata=_setting(_whole(1, 1024), ""))
     lease_seconds: float = field(metadata=_setting(_seconds(1, 86_400), "60"))
     poll_seconds: float = field(metadata=_setting(_seconds(0.05, 3_600), "5"))

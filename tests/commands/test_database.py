@@ -9,6 +9,7 @@ from click.testing import Result
 from sqlalchemy import Engine, create_engine, text
 
 import migrations
+from trainer.grid.engine import why_no_native
 
 Acoustic = Callable[..., Result]
 
@@ -166,6 +167,21 @@ def test_the_doctor_tells_of_an_engine_that_is_not_there(on_database: Acoustic) 
     assert result.exit_code == 2
     assert "ACOUSTIC_ENGINE" in result.stdout
     assert "'gpu'" in result.stdout
+
+
+@pytest.mark.parametrize("wanted", ["auto", "native", "sklearn"])
+def test_the_doctor_tells_which_engine_runs_and_why(on_database: Acoustic, wanted: str) -> None:
+    result = on_database("doctor", ACOUSTIC_ENGINE=wanted)
+
+    missing = why_no_native()
+    if wanted == "sklearn":
+        assert "sklearn (ACOUSTIC_ENGINE is sklearn)" in result.stdout
+    elif not missing:
+        assert f"(ACOUSTIC_ENGINE is {wanted})" in result.stdout
+        assert "native (" in result.stdout
+    elif wanted == "auto":
+        assert f"sklearn (ACOUSTIC_ENGINE is auto): no native one, {missing}" in result.stdout
+    assert result.exit_code == (1 if wanted == "native" and missing else 0)
 
 
 def test_the_doctor_lists_jobs_that_an_older_evaluator_left(

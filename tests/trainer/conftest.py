@@ -1,6 +1,7 @@
 """Documents that tests make themselves, and Gaia's recorded ones where they are at hand."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.trainer.gaia_vectors import GaiaVectors, read_lines
 from trainer.dataset import Dataset, prepare
 from trainer.descriptors import flatten
+from trainer.grid.engine import Engine, choose_engine, why_no_native
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
 
@@ -90,3 +92,16 @@ def gaia(shared_data: Path) -> GaiaVectors:
         ),
         {row["id"]: flatten(row["document"]) for row in read_lines(folder / "heldout.jsonl.gz")},
     )
+
+
+@pytest.fixture(scope="session", params=["sklearn", "native"])
+def make_engine(request: pytest.FixtureRequest) -> Callable[..., Engine]:
+    """Make an engine, of each kind in turn."""
+    missing = why_no_native()
+    if request.param == "native" and missing:
+        pytest.skip(f"no native engine: {missing}")
+
+    def make(jobs: int = 2, **more: Any) -> Engine:
+        return replace(choose_engine(request.param, jobs=jobs), **more)  # type: ignore[type-var]
+
+    return make

@@ -1,4 +1,4 @@
-"""The engine that solves problems with scikit-learn's SVC."""
+"""What both engines do, scikit-learn's SVC being what they are held to."""
 
 import warnings
 from typing import Any
@@ -10,10 +10,7 @@ from sklearn.svm import SVC
 from trainer.errors import DatasetError, OptionsError
 from trainer.grid.engine import Problem, choose_engine, class_weights
 from trainer.grid.folds import Split, assign_folds, split
-from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.layout import Layout
-
-ENGINE = SklearnEngine(jobs=2)
 
 
 def blobs(k: int, count: int = 15, apart: Any = 0.5) -> Any:
@@ -30,18 +27,20 @@ def splits_of(values: Any, labels: Any) -> Any:
     )
 
 
-def solve_one(problem: Any, splits: Any, engine: Any = ENGINE) -> Any:
+def solve_one(problem: Any, splits: Any, engine: Any) -> Any:
     (solution,) = engine.solve([problem], splits)
     return solution
 
 
 @pytest.mark.parametrize("kernel", ["poly", "rbf"])
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_predictions_equal_scikit_learns_but_for_ties_of_the_vote(k: int, kernel: str) -> None:
+def test_predictions_equal_scikit_learns_but_for_ties_of_the_vote(
+    k: int, kernel: str, make_engine: Any
+) -> None:
     values, labels = blobs(k)
     splits = splits_of(values, labels)
 
-    solution = solve_one(Problem(kernel, 2.0, 0.5), splits)
+    solution = solve_one(Problem(kernel, 2.0, 0.5), splits, make_engine())
 
     ties = 0
     for part in splits:
@@ -56,7 +55,7 @@ def test_predictions_equal_scikit_learns_but_for_ties_of_the_vote(k: int, kernel
     assert solution.error is None
 
 
-def test_a_circle_of_votes_goes_to_the_class_that_appears_first() -> None:
+def test_a_circle_of_votes_goes_to_the_class_that_appears_first(make_engine: Any) -> None:
     # Three classes round a centre, rotationally alike: each beats the next there.
     angles = 2 * np.pi * np.arange(3) / 3
     turned = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -69,7 +68,7 @@ def test_a_circle_of_votes_goes_to_the_class_that_appears_first() -> None:
     machine = SVC(C=2.0, kernel="rbf", gamma=0.5, decision_function_shape="ovo")
     signs = np.sign(machine.fit(training, part.training_codes).decision_function([[0, 0]]))
 
-    solution = solve_one(Problem("rbf", 2.0, 0.5), [part])
+    solution = solve_one(Problem("rbf", 2.0, 0.5), [part], make_engine())
 
     assert signs.tolist() in ([[1, -1, 1]], [[-1, 1, -1]])  # a circle it is
     assert solution.predicted.tolist() == [labels[0]]
@@ -82,13 +81,13 @@ def test_balanced_weights_are_those_of_the_training_part_at_hand() -> None:
     assert class_weights(codes, balance=False).tolist() == [1, 1, 1]
 
 
-def test_balanced_classes_predict_as_scikit_learns_balanced() -> None:
+def test_balanced_classes_predict_as_scikit_learns_balanced(make_engine: Any) -> None:
     values, labels = blobs(2, count=40, apart=0.2)
     keep = (labels == 0) | (np.arange(len(labels)) % 8 == 1)
     splits = splits_of(values[keep], labels[keep])
 
-    balanced = solve_one(Problem("rbf", 1.0, 0.5, balance_classes=True), splits)
-    plain = solve_one(Problem("rbf", 1.0, 0.5), splits)
+    balanced = solve_one(Problem("rbf", 1.0, 0.5, balance_classes=True), splits, make_engine())
+    plain = solve_one(Problem("rbf", 1.0, 0.5), splits, make_engine())
 
     expected = np.empty_like(labels[keep])
     for part in splits:
@@ -99,11 +98,11 @@ def test_balanced_classes_predict_as_scikit_learns_balanced() -> None:
     assert balanced.predicted.tolist() == expected.tolist() != plain.predicted.tolist()
 
 
-def test_the_iteration_cap_is_reported_and_gives_predictions_all_the_same() -> None:
+def test_the_iteration_cap_is_reported_and_gives_predictions_all_the_same(make_engine: Any) -> None:
     values, labels = blobs(2, apart=0.1)
     splits = splits_of(values, labels)
 
-    capped = solve_one(Problem("rbf", 512.0, 8.0), splits, SklearnEngine(jobs=1, max_iterations=1))
+    capped = solve_one(Problem("rbf", 512.0, 8.0), splits, make_engine(jobs=1, max_iterations=1))
 
     assert not capped.converged
     assert capped.error is None
@@ -111,13 +110,15 @@ def test_the_iteration_cap_is_reported_and_gives_predictions_all_the_same() -> N
 
 
 @pytest.mark.parametrize("where", ["training", "testing"])
-def test_values_that_overflow_are_the_combinations_error_and_not_the_jobs(where: Any) -> None:
+def test_values_that_overflow_are_the_combinations_error_and_not_the_jobs(
+    where: Any, make_engine: Any
+) -> None:
     values, labels = blobs(2)
     part, *others = splits_of(values, labels)
     getattr(part, where)[0, 0] = np.inf
 
     solutions = list(
-        ENGINE.solve([Problem("rbf", 1.0, 1.0), Problem("poly", 1.0, 1.0)], [part, *others])
+        make_engine().solve([Problem("rbf", 1.0, 1.0), Problem("poly", 1.0, 1.0)], [part, *others])
     )
 
     assert len(solutions) == 2
@@ -126,11 +127,11 @@ def test_values_that_overflow_are_the_combinations_error_and_not_the_jobs(where:
         assert set(solution.predicted) == {-1}
 
 
-def test_a_kernel_that_overflows_is_the_combinations_error() -> None:
+def test_a_kernel_that_overflows_is_the_combinations_error(make_engine: Any) -> None:
     values, labels = blobs(2)
     problem = Problem("poly", 2.0**30, 2.0**30)
 
-    solution = solve_one(problem, huge(values, labels))
+    solution = solve_one(problem, huge(values, labels), make_engine())
 
     assert "not finite" in solution.error
 
@@ -143,15 +144,17 @@ def huge(values: Any, labels: Any) -> Any:
     ]
 
 
-def test_a_final_machine_that_overflows_is_an_error_that_a_person_can_read() -> None:
+def test_a_final_machine_that_overflows_is_an_error_that_a_person_can_read(
+    make_engine: Any,
+) -> None:
     values, labels = blobs(2)
     problem = Problem("poly", 2.0**30, 2.0**30)
 
     with pytest.raises(DatasetError, match="cannot be trained"):
-        ENGINE.fit(1e6 * values.astype(float), labels, problem=problem, weights=np.ones(2))
+        make_engine().fit(1e6 * values.astype(float), labels, problem=problem, weights=np.ones(2))
 
 
-def test_a_fold_without_descriptors_is_the_combinations_error() -> None:
+def test_a_fold_without_descriptors_is_the_combinations_error(make_engine: Any) -> None:
     values, labels = blobs(2)
     part, *others = splits_of(values, labels)
     empty = Split(
@@ -162,15 +165,15 @@ def test_a_fold_without_descriptors_is_the_combinations_error() -> None:
         part.testing_rows,
     )
 
-    assert solve_one(Problem("rbf", 1.0, 1.0), [empty, *others]).error
+    assert solve_one(Problem("rbf", 1.0, 1.0), [empty, *others], make_engine()).error
 
 
-def test_solutions_come_one_by_one_and_leaving_early_stops_the_rest() -> None:
+def test_solutions_come_one_by_one_and_leaving_early_stops_the_rest(make_engine: Any) -> None:
     values, labels = blobs(3)
     splits = splits_of(values, labels)
     problems = [Problem("rbf", 2.0**c, 2.0**g) for c in range(-5, 12) for g in range(-11, 4)]
 
-    solutions = SklearnEngine(jobs=1).solve(problems, splits)
+    solutions = make_engine(jobs=1).solve(problems, splits)
 
     assert next(solutions).problem in problems
     with warnings.catch_warnings():
@@ -179,25 +182,25 @@ def test_solutions_come_one_by_one_and_leaving_early_stops_the_rest() -> None:
     assert not list(solutions)
 
 
-def test_jobs_change_nothing() -> None:
+def test_jobs_change_nothing(make_engine: Any) -> None:
     values, labels = blobs(3)
     splits = splits_of(values, labels)
     problems = [Problem(kernel, 2.0, 0.5) for kernel in ("poly", "rbf")]
 
     one, two = (
-        {s.problem: s.predicted.tolist() for s in SklearnEngine(jobs=jobs).solve(problems, splits)}
+        {s.problem: s.predicted.tolist() for s in make_engine(jobs=jobs).solve(problems, splits)}
         for jobs in (1, 2)
     )
 
     assert one == two
 
 
-def test_a_converged_search_leaves_the_warning_filters_as_they_were() -> None:
+def test_a_converged_search_leaves_the_warning_filters_as_they_were(make_engine: Any) -> None:
     values, labels = blobs(2)
     before = list(warnings.filters)
 
     solve_one(
-        Problem("rbf", 1.0, 1.0), splits_of(values, labels), SklearnEngine(1, max_iterations=1)
+        Problem("rbf", 1.0, 1.0), splits_of(values, labels), make_engine(jobs=1, max_iterations=1)
     )
 
     assert warnings.filters == before

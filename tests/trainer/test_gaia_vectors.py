@@ -1,5 +1,6 @@
 """Against what Gaia 2.4.6 itself computed: matrices, folds, predictions, probabilities."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.trainer.gaia_vectors import GaiaVectors
 from trainer.descriptors import Float32
-from trainer.grid.engine import choose_engine
+from trainer.grid.engine import Engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import score
@@ -36,6 +37,7 @@ COMBINATIONS = (
     "normalized_poly_C5_g-7_unbal",
     "normalized_rbf_C1_g-5_unbal",
 )
+MakeEngine = Callable[..., Engine]
 Recorded = tuple["Chains", Any, Any]
 Results = dict[Combination, CombinationResult]
 FinalModel = tuple[Model, Any, Any]
@@ -113,10 +115,10 @@ def test_folds_of_seed_1_equal_gaias(gaia: GaiaVectors) -> None:
 
 
 @pytest.fixture(scope="module")
-def results(gaia: GaiaVectors) -> Results:
+def results(gaia: GaiaVectors, make_engine: MakeEngine) -> Results:
     """All 1,728 combinations of Gaia 2.4.6's grid, each solved by itself."""
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
-    found = search(gaia.dataset, EVERYTHING, folds, choose_engine("sklearn"), collapse=False)
+    found = search(gaia.dataset, EVERYTHING, folds, make_engine(), collapse=False)
     return {result.combination: result for result in found}
 
 
@@ -146,14 +148,16 @@ def test_predictions_equal_gaias_over_its_whole_grid(gaia: GaiaVectors, results:
     assert set(different.values()) <= {1}
 
 
-def test_predictions_with_equal_problems_solved_once_equal_gaias_720(gaia: GaiaVectors) -> None:
+def test_predictions_with_equal_problems_solved_once_equal_gaias_720(
+    gaia: GaiaVectors, make_engine: MakeEngine
+) -> None:
     recorded = {combination_of(e): e["pred"] for e in gaia.read("grid_full.json.gz")["grid"]}
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
 
-    found = search(gaia.dataset, Project(), folds, choose_engine("sklearn"))
+    found = search(gaia.dataset, Project(), folds, make_engine())
 
     assert len(found) == 720
-    assert sum(result.same_as is not None for result in found) == 144 + 4 * 42
+    assert sum(result.same_as is not None for result in found) >= 144 + 4 * 42
     for result in found:
         digits = "".join(map(str, result.predicted.tolist()))
         assert digits == recorded[result.combination], result.combination
@@ -185,11 +189,13 @@ def test_180_of_180_predictions_equal_gaias(gaia: GaiaVectors, results: Results,
 
 
 @pytest.fixture(params=COMBINATIONS)
-def final_model(request: pytest.FixtureRequest, gaia: GaiaVectors) -> FinalModel:
+def final_model(
+    request: pytest.FixtureRequest, gaia: GaiaVectors, make_engine: MakeEngine
+) -> FinalModel:
     """Our final model, and what Gaia's says of the held-out items."""
     recorded = gaia.read(f"final_{request.param}.json.gz")
     spread = gaia.read("platt_seed_spread.json.gz").get(request.param)
-    engine = choose_engine("sklearn")
+    engine = make_engine()
     fitted = fit(gaia.dataset, combination_of(recorded["combo"]), engine)
     model = with_probabilities(fitted, gaia.dataset, seed=1, engine=engine)
     return model, recorded, spread

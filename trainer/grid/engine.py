@@ -7,6 +7,7 @@ give the same predictions.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,12 +50,16 @@ class Solution:
         Whether no pair in any fold met the iteration cap.
     error : str or None
         Why the problem could not be solved.
+    same_as : Problem or None
+        The problem whose solution this is, being found to be the same on these splits; it has
+        been yielded before.
     """
 
     problem: Problem
     predicted: Indices
     converged: bool = True
     error: str | None = None
+    same_as: Problem | None = None
 
 
 class Engine(Protocol):
@@ -64,10 +69,20 @@ class Engine(Protocol):
     def name(self) -> str:
         """What reports call it."""
 
-    def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
+    @property
+    def description(self) -> str:
+        """Name and what it runs on, for people."""
+
+    def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
+        """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
+
+    def solve(
+        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+    ) -> Iterator[Solution]:
         """Cross-validate each problem, yielding each as soon as it is solved, in any order.
 
-        Leaving the iteration early stops what has not begun.
+        Leaving the iteration early stops what has not begun. With `shortcuts` an engine may leave
+        out what it finds to be the same problem again, and says so in `Solution.same_as`.
         """
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
@@ -97,11 +112,11 @@ def class_weights(codes: Indices, *, balance: bool) -> Float64:
 
 
 def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
-    """Return the engine of that name; ``auto`` is the fastest there is.
+    """Return the engine of that name; ``auto`` is the native one where it is built.
 
     Parameters
     ----------
-    name : {"auto", "sklearn"}
+    name : {"auto", "native", "sklearn"}
     jobs : int, optional
         Fits at a time; as many as there are usable processors by default.
 
@@ -111,8 +126,28 @@ def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
         There is no such engine here.
     """
     # Imported here: scikit-learn takes a second, and commands that train nothing come this way.
-    from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+    missing = why_no_native()
+    if name == "native" or (name == "auto" and not missing):
+        if missing:
+            raise OptionsError(
+                f"engine 'native' is not available here: {missing}; use 'auto' or 'sklearn'"
+            )
+        from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
 
+        return NativeEngine(jobs)
     if name in {"auto", "sklearn"}:
+        from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+
         return SklearnEngine(jobs)
-    raise OptionsError(f"engine {name!r} is not available here: use 'auto' or 'sklearn'")
+    raise OptionsError(f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'")
+
+
+def why_no_native() -> str | None:
+    """Say in half a sentence why the native engine cannot be used; None if it can."""
+    try:
+        importlib.import_module("trainer.grid.native._native")
+    except ModuleNotFoundError:
+        return "it was not compiled when this package was installed, which takes a C++ compiler"
+    except ImportError as error:  # compiled for another system
+        return f"it cannot be loaded ({error})"
+    return None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
-from trainer.grid.engine import Engine, Solution
+from trainer.grid.engine import Engine, Problem, Solution
 from trainer.grid.folds import Split, split
-from trainer.grid.planner import group, problem_of, same_experiment, scales_freely
+from trainer.grid.planner import group, problem_of, problem_of_group, same_experiment
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, score
 from trainer.preprocessing.chain import Preprocessing
@@ -171,18 +171,23 @@ def _solve(
     collapse: bool,
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
-    gammas = {problem_of(item).gamma for item in combinations if item.kernel == "poly"}
-    groups = group(
-        combinations,
-        collapse_polynomial=collapse and bool(gammas) and scales_freely(splits, gammas),
-    )
-    members_of = {problem_of(members[0]): members for members in groups}
-    for solution in engine.solve(list(members_of), splits):
+    gammas = [problem_of(item).gamma for item in combinations if item.kernel == "poly"]
+    scales = collapse and bool(gammas) and engine.scales_freely(splits, sorted(set(gammas)))
+    groups = group(combinations, collapse_polynomial=scales)
+    gamma = gammas[0] if scales else None
+    members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
+    solved: dict[Problem, CombinationResult] = {}
+    for solution in engine.solve(list(members_of), splits, shortcuts=collapse):
         representative, *others = members_of[solution.problem]
-        result = _result(representative, solution, dataset.labels, fold_of)
+        if solution.same_as:
+            original = solved[solution.same_as]
+            result = replace(original, combination=representative, same_as=original.combination)
+        else:
+            result = _result(representative, solution, dataset.labels, fold_of)
+            solved[solution.problem] = result
         yield result
         for other in others:
-            yield replace(result, combination=other, same_as=representative)
+            yield replace(result, combination=other, same_as=result.same_as or representative)
 
 
 def _result(

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from trainer.errors import DatasetError
+from trainer.grid import planner
 from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Problem, Solution, class_weights
 from trainer.grid.folds import Split
 from trainer.models.svm import DEGREE, PairwiseSvm, vote
@@ -45,8 +46,20 @@ class SklearnEngine:
     max_iterations: int = MAX_ITERATIONS
     name: str = "sklearn"
 
-    def solve(self, problems: Sequence[Problem], splits: Sequence[Split]) -> Iterator[Solution]:
-        """Cross-validate each problem; see `Engine.solve`."""
+    @property
+    def description(self) -> str:
+        """The name; there is nothing to add."""
+        return self.name
+
+    def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
+        """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
+        return planner.scales_freely(splits, gammas)
+
+    def solve(
+        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+    ) -> Iterator[Solution]:
+        """Cross-validate each problem; see `Engine.solve`. There are no shortcuts here."""
+        del shortcuts
         pool = Parallel(
             n_jobs=self.jobs or cpu_count(),
             backend="threading",

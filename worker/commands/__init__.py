@@ -10,6 +10,7 @@
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
 `models`                                ``models …``
+`bench`                                 ``bench …``
 `demo`                                  `demonstration`, in `surroundings` that vanish
 ======================================  ====================================================
 """
@@ -38,6 +39,9 @@ COMMANDS = {
         "worker.commands.training", "predict", "Classify low-level documents with trained models."
     ),
     "models": Lazy("worker.commands.models", "models", "Look into model files."),
+    "bench": Lazy(
+        "worker.commands.bench", "bench", "Measure speed beside the obvious alternative."
+    ),
 }
 
 

@@ -180,10 +180,15 @@ def _folder(about: str, setting: str, folder: Path) -> Finding:
 def _engine(settings: Settings) -> Finding:
     # Imported here: of all checks only this one needs scikit-learn.
     from trainer.errors import TrainerError  # noqa: PLC0415
-    from trainer.grid.engine import choose_engine  # noqa: PLC0415
+    from trainer.grid.engine import choose_engine, why_no_native  # noqa: PLC0415
 
     try:
         engine = choose_engine(settings.engine, jobs=settings.jobs)
     except TrainerError as error:
         return _trouble("engine", str(error), "Set ACOUSTIC_ENGINE to auto.")
-    return Finding("engine", f"{engine.name} (ACOUSTIC_ENGINE is {settings.engine})")
+    found = f"{engine.description} (ACOUSTIC_ENGINE is {settings.engine})"
+    missing = why_no_native()
+    if settings.engine == "auto" and missing:
+        remedy = "Install a C++ compiler, then this package again: the grid is then far faster."
+        return Finding("engine", f"{found}: no native one, {missing}", State.WARNING, remedy)
+    return Finding("engine", found)

@@ -25,7 +25,7 @@ _STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "r
 ENDED = ("done", "failed")
 
 # A reason in a narrower column is a letter a line, and hides the other jobs.
-_NARROWEST_REASON = 18
+_NARROWEST_REASON = 12
 
 
 def left_to_others(job: JobStatus) -> bool:

@@ -51,7 +51,7 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 @click.option(
     "--nested", is_flag=True, help="Add a nested cross-validation estimate (slow, honest)."
 )
-@click.option("--engine", default="auto", help="What solves the grid: auto or sklearn (auto).")
+@click.option("--engine", default="auto", help="What solves the grid: auto, native or sklearn.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 1024),

@@ -1,0 +1,1 @@
+"""Measuring the trainer beside the obvious alternatives, on data that are made."""

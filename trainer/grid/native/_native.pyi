@@ -1,0 +1,44 @@
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64: TypeAlias = NDArray[np.float64]
+
+def instruction_sets() -> list[str]: ...
+def cubic_range(products: Float64, margin: float) -> tuple[bool, float, float]: ...
+
+class Products:
+    def __init__(
+        self, training: Float64, testing: Float64, testing_squares: Float64, starts: list[int]
+    ) -> None: ...
+    def smallest_distances(self) -> Float64: ...
+
+class Task:
+    def __init__(
+        self,
+        split: int,
+        first: int,
+        second: int,
+        rbf: bool,
+        gammas: list[float],
+        path: list[tuple[float, float]],
+    ) -> None: ...
+
+class Run:
+    def __init__(
+        self,
+        splits: list[Products],
+        tasks: list[Task],
+        tolerance: float,
+        iterations: int,
+        saturate: bool,
+        keep: bool,
+        instruction_set: str,
+        threads: int,
+    ) -> None: ...
+    def wait(self, seconds: float) -> int | None: ...
+    def take(
+        self, task: int, gammas: int
+    ) -> tuple[list[tuple[Float64, float, int, bool, bool]], list[int], Float64]: ...
+    def close(self) -> None: ...

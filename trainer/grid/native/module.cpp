@@ -1,0 +1,124 @@
+// What Python sees. Arrays are checked by their caller, trainer.grid.native_engine, and live as
+// long as the run that they were given to.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+
+#include "instruction_sets.hpp"
+#include "run.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+using Matrix = py::array_t<double, py::array::c_style>;
+
+Products as_products(const Matrix& training, const Matrix& testing, const Matrix& testing_squares,
+                     std::vector<long> starts) {
+    const long count = training.shape(0), rows = testing.shape(0);
+    if (training.shape(1) != count || testing.shape(1) != count ||
+        testing_squares.shape(0) != rows || starts.size() < 2 || starts.back() != count)
+        throw std::invalid_argument("matrices that do not fit each other");
+    Products products{count, rows, training.data(), testing.data(), {}, testing_squares.data(),
+                      std::move(starts)};
+    products.squares.resize(static_cast<std::size_t>(count) + PADDING);
+    for (long i = 0; i < count; ++i) products.squares[i] = training.at(i, i);
+    return products;
+}
+
+// A run with the arrays that it reads.
+struct HeldRun {
+    std::vector<py::object> held;
+    std::unique_ptr<Run> run;
+};
+
+Matrix as_array(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
+    Matrix array(std::move(shape));
+    std::copy(values.begin(), values.end(), array.mutable_data());
+    return array;
+}
+
+py::tuple as_tuple(const Result& result, long gammas) {
+    py::list solutions;
+    for (const PairSolution& solution : result.solutions)
+        solutions.append(py::make_tuple(
+            as_array(solution.coefficients,
+                     {static_cast<py::ssize_t>(solution.coefficients.size())}),
+            solution.rho, solution.iterations, solution.converged, solution.finite));
+    const long count = static_cast<long>(result.solutions.size());
+    const long series = gammas * count;
+    const long rows = series > 0 ? static_cast<long>(result.decisions.size()) / series : 0;
+    return py::make_tuple(solutions, result.solved_as,
+                          as_array(result.decisions, {gammas, count, rows}));
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, module) {
+    module.def("instruction_sets", [] {
+        std::vector<std::string> names;
+        for (const Passes* passes : usable_passes()) names.emplace_back(passes->name);
+        return names;
+    });
+
+    py::class_<Task>(module, "Task")
+        .def(py::init([](long split, long first, long second, bool rbf, std::vector<double> gammas,
+                         const std::vector<std::pair<double, double>>& path) {
+            Task task{split, first, second, rbf, std::move(gammas), {}};
+            for (const auto& [C_first, C_second] : path) task.path.push_back({C_first, C_second});
+            return task;
+        }));
+
+    py::class_<Products>(module, "Products")
+        .def(py::init(&as_products), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(),
+             py::keep_alive<1, 4>())
+        .def("smallest_distances", [](const Products& products) {
+            const long classes = static_cast<long>(products.starts.size()) - 1;
+            return as_array(smallest_distances(products), {classes, classes});
+        });
+
+    module.def("cubic_range", [](const Matrix& products, double margin) {
+        const CubicRange range = [&] {
+            const py::gil_scoped_release release;
+            return cubic_range(products.data(), products.shape(0), margin);
+        }();
+        return py::make_tuple(range.apart, range.least, range.largest);
+    });
+
+    py::class_<HeldRun>(module, "Run")
+        .def(py::init([](const py::list& splits, const py::list& tasks, double tolerance,
+                         long iterations, bool saturate, bool keep, const std::string& set,
+                         int threads) {
+            std::vector<Products> given;
+            std::vector<Task> work;
+            auto held = std::make_unique<HeldRun>();
+            for (const py::handle split : splits) {
+                given.push_back(split.cast<const Products&>());
+                held->held.push_back(py::reinterpret_borrow<py::object>(split));
+            }
+            for (const py::handle task : tasks) work.push_back(task.cast<const Task&>());
+            const Options options{{iterations, tolerance, nullptr}, &choose_passes(set), saturate,
+                                  keep};
+            held->run = std::make_unique<Run>(std::move(given), std::move(work), options, threads);
+            return held;
+        }))
+        .def("wait", [](HeldRun& self, double seconds) -> std::optional<long> {
+            const long task = [&] {
+                const py::gil_scoped_release release;
+                return self.run->wait(seconds);
+            }();
+            return task < 0 ? std::nullopt : std::optional<long>(task);
+        })
+        .def("take", [](HeldRun& self, long task, long gammas) {
+            const py::tuple taken = as_tuple(self.run->result(task), gammas);
+            self.run->release(task);
+            return taken;
+        })
+        .def("close", [](HeldRun& self) {
+            const py::gil_scoped_release release;
+            self.run.reset();
+        });
+}

@@ -1,0 +1,157 @@
+"""``acoustic bench``: how fast this is beside the obvious alternative, on this machine."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.commands.figures import pairs
+from worker.commands.invocation import Invocation
+from worker.commands.parameters import CommaSeparated
+
+if TYPE_CHECKING:
+    from trainer.bench.grid import Figures, Measured, Order
+
+_COMBINATIONS = 144
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure side by side with the obvious alternative, on data that are made."""
+
+
+@bench.command()
+@click.option(
+    "--n", default=600, show_default=True, help="Recordings.", type=click.IntRange(min=10)
+)
+@click.option("--d", default=674, show_default=True, help="Dimensions.", type=click.IntRange(min=1))
+@click.option(
+    "--classes", default=4, show_default=True, help="Classes.", type=click.IntRange(min=2)
+)
+@click.option(
+    "--against",
+    default="pool",
+    show_default=True,
+    type=CommaSeparated(str, "names"),
+    help="sklearn (SVC, one process), pool (SVC, as many processes as jobs), or both.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Let alternatives solve so many of the 144 combinations, and extrapolate.",
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--engine", default="auto", show_default=True, help="What is measured.")
+@click.option("--instruction-set", default="", help="Of the native engine: sse2, avx2 or avx512.")
+@_JSON
+@click.pass_obj
+def grid(
+    invocation: Invocation, /, *, engine: str, instruction_set: str, as_json: bool, **given: Any
+) -> None:
+    """Solve 144 combinations (2 kernels, 9 C, 8 gamma) over 5 folds, and compare predictions.
+
+    The data are correlated descriptors in classes of equal size. Everything is run in turns;
+    medians of wall time are reported.
+    """
+    # Imported here, because scikit-learn takes a second and `--help` needs none of it.
+    from trainer.bench.grid import Order, measure  # noqa: PLC0415
+    from trainer.grid.engine import choose_engine  # noqa: PLC0415
+
+    order = Order(**given | {"against": tuple(given["against"])})
+    solver = choose_engine(engine, jobs=order.jobs)
+    if instruction_set:
+        solver = replace(solver, instruction_set=instruction_set)  # type: ignore[type-var]
+    figures = measure(order, solver)
+    if as_json:
+        invocation.out.file.write(json.dumps(_document(order, figures, solver.description)) + "\n")
+    else:
+        invocation.out.print(pairs(_lines(order, figures, solver.description)))
+
+
+def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[str, str]]:
+    machine = _machine()
+    yield "data", f"{order.n} x {order.d}, {order.classes} classes, seed {order.seed}"
+    low, high = figures.accuracy
+    yield "accuracy", f"{low:.1f} to {high:.1f} %"
+    yield "engine", f"{engine}, {order.jobs} jobs"
+    yield "solved", f"{figures.solved} of {_COMBINATIONS} combinations"
+    yield "seconds", f"{figures.seconds:.3f} (median of {order.rounds})"
+    for name, measured in figures.alternatives.items():
+        yield name, _said(measured, figures.seconds)
+    yield "machine", f"{machine['processor']}, {machine['processors']} processors"
+    yield "load", f"{machine['load']} (of the last minute)"
+    yield "versions", ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
+
+
+def _said(measured: "Measured", seconds: float) -> str:
+    how = "" if measured.solved == _COMBINATIONS else f" extrapolated from {measured.solved}"
+    return (
+        f"{measured.seconds:.1f} s{how}, {measured.seconds / seconds:.0f} times ours; "
+        f"{measured.mismatches} of {measured.compared} predictions differ"
+    )
+
+
+def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]:
+    return {
+        "n": order.n,
+        "d": order.d,
+        "classes": order.classes,
+        "combinations": _COMBINATIONS,
+        "seed": order.seed,
+        "rounds": order.rounds,
+        "jobs": order.jobs,
+        "engine": engine,
+        "seconds": figures.seconds,
+        "ratio": {
+            name: measured.seconds / figures.seconds
+            for name, measured in figures.alternatives.items()
+        },
+        "mismatches": sum(one.mismatches for one in figures.alternatives.values()),
+        "figures": {
+            "ours": figures.ours,
+            "solved": figures.solved,
+            "accuracy": figures.accuracy,
+            "alternatives": {
+                name: {
+                    "seconds": measured.seconds,
+                    "solved": measured.solved,
+                    "extrapolated": measured.solved < _COMBINATIONS,
+                    "mismatches": measured.mismatches,
+                    "compared": measured.compared,
+                }
+                for name, measured in figures.alternatives.items()
+            },
+        },
+        "machine": _machine(),
+    }
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+        },
+    }
+
+
+def _processor() -> str:
+    """Name the processor as Linux does; other systems say less."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
