@@ -109,7 +109,9 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
     job = service.job()
 
     until(lambda: service.outcomes(job) == ["error"])
-    assert "NotADirectoryError" in service.show(job).attempts[0].error
+    attempt = service.show(job).attempts[0]
+    assert "Not a directory" in attempt.error
+    assert "NotADirectoryError" in attempt.traceback
     (service.projects / ".attempts").unlink()
     assert service.wait_for(service.job(), "done", "failed").status.status == "done"
 
