@@ -154,10 +154,14 @@ def test_predictions_with_equal_problems_solved_once_equal_gaias_720(
     recorded = {combination_of(e): e["pred"] for e in gaia.read("grid_full.json.gz")["grid"]}
     folds = assign_folds(gaia.dataset.recordings, gaia.dataset.labels, 5, seed=1)
 
-    found = search(gaia.dataset, Project(), folds, make_engine())
+    engine = make_engine()
 
+    found = search(gaia.dataset, Project(), folds, engine)
+
+    planned, copied = 144 + 4 * 42, sum(result.same_as is not None for result in found)
     assert len(found) == 720
-    assert sum(result.same_as is not None for result in found) >= 144 + 4 * 42
+    # The native engine finds more that are the same: those whose larger C is never met.
+    assert copied > planned if engine.name == "native" else copied == planned
     for result in found:
         digits = "".join(map(str, result.predicted.tolist()))
         assert digits == recorded[result.combination], result.combination

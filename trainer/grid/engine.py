@@ -94,7 +94,7 @@ class Engine(Protocol):
         codes : ndarray of intp, shape (n,)
             Classes 0 … k-1, each present.
         problem : Problem
-            `balance_classes` is not looked at:
+            `balance_classes` is not looked at: `weights` say it.
         weights : ndarray of float64, shape (k,)
             Factor on C for each class.
 
