@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from trainer.grid.engine import Problem
 from trainer.grid.sklearn_engine import SklearnEngine
-from trainer.models.svm import ROWS_AT_ONCE, pairs, vote
+from trainer.models.svm import BLOCK, pairs, vote
 
 
 def blobs(k: int, count: int = 12, seed: int = 0) -> Any:
@@ -65,14 +66,27 @@ def test_support_vectors_are_grouped_by_class_and_counted(k: int) -> None:
     assert ours.coefficients.shape == (k - 1, ours.counts.sum())
 
 
-def test_a_batch_larger_than_a_block_equals_its_rows() -> None:
+@pytest.mark.parametrize("kernel", ["poly", "rbf"])
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_a_row_has_the_same_decisions_to_the_bit_whatever_comes_with_it(
+    k: int, kernel: Any
+) -> None:
+    ours, _ = machines(k, kernel)
+    X = np.random.default_rng(2).random((2 * BLOCK + 3, 6))
+
+    with threadpool_limits(1):
+        whole = ours.decisions(X)
+        for start in (0, 1, BLOCK - 1, BLOCK, 2 * BLOCK + 2):
+            for count in (1, 2, 7, BLOCK + 1):
+                part = ours.decisions(X[start : start + count])
+                np.testing.assert_array_equal(part, whole[start : start + count])
+
+
+def test_decisions_of_float32_are_those_of_the_same_numbers_as_float64() -> None:
     ours, _ = machines(3, "rbf")
-    X = np.random.default_rng(2).random((2 * ROWS_AT_ONCE + 3, 6))
+    X = np.random.default_rng(2).random((5, 6), dtype=np.float32)
 
-    whole = ours.decisions(X)
-
-    for row in (0, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 2):
-        assert ours.decisions(X[row : row + 1])[0] == pytest.approx(whole[row])
+    np.testing.assert_array_equal(ours.decisions(X), ours.decisions(X.astype(np.float64)))
 
 
 @pytest.mark.parametrize("k", [2, 3])
