@@ -121,9 +121,21 @@ class Model:
         """
         if not documents:
             return []
-        probabilities = self.probabilities(documents)
-        order = sorted(range(len(self.labels)), key=lambda code: self.labels[code])
-        return [self._prediction(row, order) for row in probabilities]
+        return self.answers(self.probabilities(documents))
+
+    def answers(self, probabilities: NDArray[np.float64]) -> list[Prediction]:
+        """Make predictions of the probabilities of labels, shape (n, k)."""
+        # Of equals the first in label order, as in libsvm.
+        best = probabilities.argmax(axis=1).tolist()
+        codes = [(self.labels.index(name), name) for name in sorted(self.labels)]
+        return [
+            Prediction(
+                value=self.labels[code],
+                probability=row[code],
+                all={name: row[of_name] for of_name, name in codes},
+            )
+            for code, row in zip(best, probabilities.tolist(), strict=True)
+        ]
 
     def check(self, document: LowLevel) -> None:
         """Raise the `DocumentError` that `predict` would raise for this document, if any."""
@@ -131,7 +143,7 @@ class Model:
 
     def probabilities(self, documents: Sequence[LowLevel]) -> NDArray[np.float64]:
         """Return the probability of each label, shape (len(documents), k)."""
-        decisions = self.svm.decisions(self._inputs(documents).astype(np.float64))
+        decisions = self.svm.decisions(self._inputs(documents))
         return self.sigmoids.probabilities(decisions, len(self.labels))
 
     def _inputs(self, documents: Sequence[LowLevel]) -> NDArray[np.float32]:
@@ -142,14 +154,6 @@ class Model:
             values = step.apply(values)
         _check_finite(values, self.layout, "is too far outside of what the model was trained on")
         return values
-
-    def _prediction(self, row: NDArray[np.float64], order: Sequence[int]) -> Prediction:
-        best = int(row.argmax())  # of equals the first in label order, as in libsvm
-        return Prediction(
-            value=self.labels[best],
-            probability=float(row[best]),
-            all={self.labels[code]: float(row[code]) for code in order},
-        )
 
     def to_bytes(self) -> bytes:
         """Return the bundle; equal models give equal bytes."""

@@ -54,12 +54,16 @@ class PairwiseSigmoids:
 
     def probabilities(self, decisions: Float64, n_classes: int) -> Float64:
         """Return the probability of each class, shape (n, n_classes)."""
-        pairwise = expit(-(decisions * self.slope + self.offset)).clip(CLIP, 1 - CLIP)
+        return couple(self.pairwise(decisions, n_classes))
+
+    def pairwise(self, decisions: Float64, n_classes: int) -> Float64:
+        """Return the probability of each class against each other, as `couple` takes them."""
+        of_pairs = expit(-(decisions * self.slope + self.offset)).clip(CLIP, 1 - CLIP)
+        first, second = np.array(list(pairs(n_classes))).T
         against = np.zeros((len(decisions), n_classes, n_classes))
-        for pair, (a, b) in enumerate(pairs(n_classes)):
-            against[:, a, b] = pairwise[:, pair]
-            against[:, b, a] = 1 - pairwise[:, pair]
-        return couple(against)
+        against[:, first, second] = of_pairs
+        against[:, second, first] = 1 - of_pairs
+        return against
 
 
 class GlibcRandom:
@@ -240,7 +244,8 @@ def couple(against: Float64) -> Float64:
     for _ in range(max(MAX_SWEEPS, n_classes)):
         worst = np.abs(Qp - pQp[:, None]).max(axis=1)
         open_ = worst >= PRECISION / n_classes  # each row stops by itself, as in libsvm
-        active, Q, Qp, pQp = active[open_], Q[open_], Qp[open_], pQp[open_]
+        if not open_.all():
+            active, Q, Qp, pQp = active[open_], Q[open_], Qp[open_], pQp[open_]
         if not len(active):
             break
         rows = p[active]

@@ -1,0 +1,226 @@
+"""Many models over many documents: what models share is read and computed once.
+
+Each document's descriptors are read once for all models, values are preprocessed once for models
+of the same preprocessing, a machine takes all documents in one matrix product, and probabilities
+are coupled together for models of as many classes. The results are those of `Model.predict`, to
+the bit, whatever documents come together and in whatever order, as long as BLAS runs on one thread.
+More threads gain nothing here; several processes do. The caller limits it::
+
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        model_set.predict(documents)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.descriptors import flatten
+from trainer.errors import DocumentError, ModelError
+from trainer.models.bundle import Model, Prediction
+from trainer.models.probability import couple
+from trainer.models.svm import BLOCK
+from trainer.preprocessing.steps import Affine, FittedStep
+from trainer.reading import Document, Reader
+from trainer.wording import shown
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+ROWS_AT_ONCE = 6 * BLOCK
+
+Predictions = Mapping[str, Prediction]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSet:
+    """Models that predict together.
+
+    Attributes
+    ----------
+    models : tuple of Model
+        In the order of their predictions; names are unique.
+
+    Raises
+    ------
+    ModelError
+        There is no model, or two have the same name.
+    """
+
+    models: tuple[Model, ...]
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ModelError("a set of models needs at least one model")
+        names = [model.name for model in self.models]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ModelError(f"two models are called {shown(twice)}: leave one out")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(model.name for model in self.models)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-1 over the models in order and our version, 40 hexadecimal digits.
+
+        It stands where AcousticBrainz has the SHA-1 of its extractor's binary: whenever it is the
+        same, so are the predictions.
+        """
+        digest = hashlib.sha1(program_version().encode(), usedforsecurity=False)
+        for model in self.models:
+            digest.update(hashlib.sha256(model.to_bytes()).digest())
+        return digest.hexdigest()
+
+    def predict(self, documents: Sequence[Document]) -> list[Predictions | DocumentError]:
+        """Predict the classes of recordings by all models.
+
+        Memory beside arguments and result is that of `ROWS_AT_ONCE` documents, whatever their
+        number: for each a few times as many bytes as the models together have columns, and a few
+        doubles for each pair of classes; with 18 models of 700 columns some 30 MB.
+
+        Parameters
+        ----------
+        documents : sequence of mapping
+            Low-level documents as `trainer.highlevel.parse_document` returns them.
+
+        Returns
+        -------
+        list of (mapping of str to Prediction) or DocumentError
+            For each document the predictions by name of the model, in the order of models; or why
+            it cannot be used, which names a model and a descriptor that it needs. Other documents
+            are not affected.
+        """
+        results: list[Predictions | DocumentError] = []
+        for start in range(0, len(documents), ROWS_AT_ONCE):
+            results += self._predict(documents[start : start + ROWS_AT_ONCE])
+        return results
+
+    def _predict(self, documents: Sequence[Document]) -> Iterator[Predictions | DocumentError]:
+        values, refused = self._reader.matrix(documents)
+        usable: NDArray[np.bool_] = np.isfinite(values).all(axis=1)
+        usable[list(refused)] = False
+        rows = np.flatnonzero(usable)
+        probabilities, scaled = self._probabilities(values[rows])
+        usable[rows] = scaled
+        answers = [
+            model.answers(of_model[scaled])
+            for model, of_model in zip(self.models, probabilities, strict=True)
+        ]
+        of_documents = zip(*answers, strict=True)
+        for document, is_usable in zip(documents, usable, strict=True):
+            if is_usable:
+                yield dict(zip(self.names, next(of_documents), strict=True))
+            else:
+                yield self._reason(document)
+
+    def _probabilities(self, values: Float32) -> tuple[list[Float64], NDArray[np.bool_]]:
+        """Return each model's probabilities, and which rows preprocessing left finite."""
+        pairwise: list[Float64] = [np.empty(0)] * len(self.models)
+        finite = np.ones(len(values), dtype=bool)
+        for shared in self._shared:
+            inputs = values[:, shared.columns]
+            for step in shared.steps:
+                inputs = step.apply(inputs)
+            bad = ~np.isfinite(inputs).all(axis=1)
+            inputs[bad] = 0  # their results are dropped
+            finite &= ~bad
+            for place in shared.members:
+                model = self.models[place]
+                decisions = model.svm.decisions(inputs)
+                pairwise[place] = model.sigmoids.pairwise(decisions, len(model.labels))
+        return _coupled(pairwise), finite
+
+    def _reason(self, document: Document) -> DocumentError:
+        try:
+            flat = flatten(document)
+        except DocumentError as error:
+            return error
+        for model in self.models:
+            try:
+                model.check(flat)
+            except DocumentError as error:
+                return DocumentError(f"model {shown(model.name)} cannot use it: {error}")
+        raise AssertionError("a document was refused that each model can use")
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader.of(model.layout for model in self.models)
+
+    @cached_property
+    def _shared(self) -> tuple[_Shared, ...]:
+        members: dict[object, list[int]] = {}
+        for place, model in enumerate(self.models):
+            key = (model.layout, tuple(_step_key(step) for step in model.steps))
+            members.setdefault(key, []).append(place)
+        return tuple(
+            _Shared(
+                columns=self._reader.columns(self.models[places[0]].layout),
+                steps=self.models[places[0]].steps,
+                members=tuple(places),
+            )
+            for places in members.values()
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """A preprocessing, and the models that have it in common.
+
+    Attributes
+    ----------
+    columns : ndarray of intp
+        Columns of the values that were read.
+    steps : tuple of FittedStep
+    members : tuple of int
+        Positions of the models in their set.
+    """
+
+    columns: NDArray[np.intp]
+    steps: tuple[FittedStep, ...]
+    members: tuple[int, ...]
+
+
+def program_version() -> str:
+    """Return the version of this package."""
+    try:
+        return version("acoustic-workers")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"
+
+
+def _step_key(step: FittedStep) -> tuple[object, ...]:
+    if isinstance(step, Affine):
+        return ("affine", step.slope.tobytes(), step.offset.tobytes())
+    return ("rank", step.columns.tobytes(), step.distribution.tobytes())
+
+
+def _coupled(pairwise: Sequence[Float64]) -> list[Float64]:
+    """Couple the pairwise probabilities of all models of as many classes at once.
+
+    Parameters
+    ----------
+    pairwise : sequence of ndarray of float64, shape (n, k, k)
+        For each model, see `couple`.
+
+    Returns
+    -------
+    list of ndarray of float64, shape (n, k)
+    """
+    coupled: list[Float64] = [np.empty(0)] * len(pairwise)
+    places_of: dict[int, list[int]] = {}
+    for place, of_model in enumerate(pairwise):
+        places_of.setdefault(of_model.shape[1], []).append(place)
+    for places in places_of.values():
+        together = couple(np.concatenate([pairwise[place] for place in places]))
+        for place, part in zip(places, np.split(together, len(places)), strict=True):
+            coupled[place] = part
+    return coupled
