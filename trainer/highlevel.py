@@ -27,7 +27,7 @@ from trainer.wording import shown
 EXTRACTOR = "acoustic-workers highlevel"
 
 # What AcousticBrainz's version block has and nothing here is; typed clients ask for each of them.
-NOT_USED = {key: "none" for key in ("essentia", "essentia_git_sha", "gaia", "gaia_git_sha")}
+NOT_USED = dict.fromkeys(("essentia", "essentia_git_sha", "gaia", "gaia_git_sha"), "none")
 
 # AcousticBrainz's models, in the order of its profile.
 ACOUSTICBRAINZ_MODELS = (
