@@ -6,13 +6,12 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, func, literal, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from schema import tables
 from schema.documents import json_text
 from schema.errors import InvalidDocument
+from schema.versions import version_id
 
 __all__ = ["insert", "read_many"]
 
@@ -57,9 +56,6 @@ INSERT = text("""
     INSERT INTO lowlevel_json (id, data, data_sha256, version)
     SELECT id, CAST(document AS jsonb), hash, version FROM numbered
 """)
-
-# Nothing in the table is unique, so two writers could both find nothing and both insert.
-LOCK_VERSIONS = text("SELECT pg_advisory_xact_lock(hashtext('acoustic-workers version'))")
 
 
 def read_many(connection: Connection, mbids: Iterable[UUID]) -> Iterator[tuple[UUID, str]]:
@@ -124,26 +120,10 @@ def _insert_chunk(
 
 
 def _version_id(connection: Connection, version: Mapping[str, Any], known: dict[str, int]) -> int:
-    document = json_text(version, canonical=True)
-    key = _hash(document)
+    key = json_text(version, canonical=True)
     if key not in known:
-        connection.execute(LOCK_VERSIONS)
-        known[key] = _find_version(connection, key) or _add_version(connection, key, document)
+        known[key] = version_id(connection, version, "lowlevel")
     return known[key]
-
-
-def _find_version(connection: Connection, key: str) -> int | None:
-    versions = tables.version
-    same = (versions.c.type == "lowlevel") & (versions.c.data_sha256 == key)
-    found: int | None = connection.execute(select(func.min(versions.c.id)).where(same)).scalar()
-    return found
-
-
-def _add_version(connection: Connection, key: str, document: str) -> int:
-    row = {"data": cast(literal(document, Text), JSONB), "data_sha256": key, "type": "lowlevel"}
-    added = tables.version.insert().values(row).returning(tables.version.c.id)
-    identifier: int = connection.execute(added).scalar_one()
-    return identifier
 
 
 def _hash(document: str) -> str:

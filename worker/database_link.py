@@ -32,12 +32,19 @@ class DatabaseLink:
         What to listen to.
     deadline
         What no statement may take longer than.
+    application_name
+        What the server shows for the connections.
     """
 
-    def __init__(self, url: str, *, channel: str, deadline: timedelta) -> None:
-        self._engine = connect(
-            url, application_name="acoustic evaluator", statement_timeout=deadline
-        )
+    def __init__(
+        self,
+        url: str,
+        *,
+        channel: str,
+        deadline: timedelta,
+        application_name: str = "acoustic evaluator",
+    ) -> None:
+        self._engine = connect(url, application_name=application_name, statement_timeout=deadline)
         self._channel = channel
         self._listening: Connection | None = None
         self._backoff = Backoff(first=0.2, most=_MOST_SECONDS)

@@ -4,6 +4,7 @@ DROP FUNCTION worker.notify_highlevel();
 DROP FUNCTION worker.enqueue_highlevel();
 DROP TABLE worker.highlevel_backfills;
 DROP TABLE worker.highlevel_sweep;
+DROP FUNCTION worker.highlevel_lost(worker.highlevel_queue);
 DROP TABLE worker.highlevel_queue;
 DROP VIEW worker.published_models;
 DROP TABLE worker.models;

@@ -41,6 +41,13 @@ COMMENT ON COLUMN worker.highlevel_queue.failed IS
     'When its attempts were spent; SELECT * FROM worker.highlevel_queue WHERE failed IS NOT NULL';
 COMMENT ON COLUMN worker.highlevel_queue.error IS 'The last thing that went wrong, in a sentence';
 
+-- What is known of an attempt whose worker neither finished it nor said why.
+CREATE FUNCTION worker.highlevel_lost(lost worker.highlevel_queue) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('Attempt %s ended with its worker, %s, which was killed or lost the database.',
+                  lost.attempts, lost.worker)
+$$;
+
 -- How far the sweep is. It looks for recordings that have low-level data and no row in highlevel,
 -- a bounded number at a time, in order of ids, round and round: what the trigger missed.
 CREATE TABLE worker.highlevel_sweep (

@@ -1,0 +1,260 @@
+"""Published models: which ones the high-level worker computes, and who sees their outputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from schema.documents import json_text
+from schema.errors import NotFound, SchemaError
+
+__all__ = [
+    "PublishedModel",
+    "Status",
+    "list_published",
+    "model_id",
+    "publish",
+    "published_files",
+    "retire",
+]
+
+
+class Status(StrEnum):
+    """Who sees a model's outputs, as AcousticBrainz's `model.status` says it."""
+
+    HIDDEN = "hidden"  # computed, and in the dumps
+    EVALUATION = "evaluation"  # to be judged by people
+    SHOW = "show"  # part of every answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedModel:
+    """A row of the view worker.published_models."""
+
+    id: int  # in AcousticBrainz's `model`
+    name: str
+    version: str
+    status: str  # of `Status`, or "retired"
+    classes: tuple[str, ...]
+    class_mapping: Mapping[str, str] | None
+    sha256: str  # of its file
+    path: str  # of its file, below the model folder
+    provenance: Mapping[str, Any]
+    published: datetime
+    retired: datetime | None
+
+
+COLUMNS = ", ".join(field.name for field in fields(PublishedModel))
+
+# Of one name the shown version first: it is the one that has the name for itself.
+LIST = text(f"""
+    SELECT {COLUMNS} FROM worker.published_models
+     WHERE (:retired OR retired IS NULL) AND (CAST(:name AS text) IS NULL OR name = :name)
+  ORDER BY name, status = 'retired', status <> 'show', published DESC, id
+""")  # noqa: S608 - names of our own
+
+ONE = text(f"""
+    SELECT {COLUMNS} FROM worker.published_models WHERE name = :name AND version = :version
+""")  # noqa: S608
+
+# Nothing in AcousticBrainz's `model` is unique. One lock for all models: publishing takes
+# milliseconds, and it changes other versions of the name too.
+LOCK = text("SELECT pg_advisory_xact_lock(hashtext('acoustic-workers model'))")
+
+FIND_ROW = text("SELECT min(id) FROM model WHERE model = :name AND model_version = :version")
+
+INSERT_ROW = text("""
+    INSERT INTO model (model, model_version, status) VALUES (:name, :version, 'hidden')
+ RETURNING id
+""")
+
+INSERT = text("""
+    INSERT INTO worker.models (model, name, version, sha256, path, classes, provenance)
+    VALUES (:id, :name, :version, :sha256, :path, CAST(:classes AS text[]),
+            CAST(:provenance AS jsonb))
+""")
+
+TAKE_UP = text("UPDATE worker.models SET retired = NULL WHERE model = :id")
+
+SET_ROW = text("""
+    UPDATE model
+       SET status = CAST(:status AS model_status), class_mapping = CAST(:class_mapping AS jsonb)
+     WHERE id = :id
+""")
+
+# Two shown models of one name are one answer by chance: readers keep whichever comes last.
+TAKE_DOWN = text("""
+    UPDATE model SET status = 'hidden'
+     WHERE model = :name AND id <> :id AND status = 'show'
+ RETURNING model_version
+""")
+
+MAPPING = text("SELECT class_mapping FROM model WHERE id = :id")
+
+RETIRE = text("UPDATE worker.models SET retired = now() WHERE model = :id")
+HIDE = text("UPDATE model SET status = 'hidden' WHERE id = :id")
+
+NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
+
+
+def list_published(
+    connection: Connection, *, name: str | None = None, retired: bool = True
+) -> list[PublishedModel]:
+    """Give published models in order of names, the shown version of each first."""
+    rows = connection.execute(LIST, {"name": name, "retired": retired})
+    return [_published(row._asdict()) for row in rows]
+
+
+def published_files(connection: Connection) -> list[PublishedModel]:
+    """Give the models that are to be computed: all that are not retired."""
+    return list_published(connection, retired=False)
+
+
+def publish(
+    connection: Connection,
+    *,
+    name: str,
+    version: str,
+    status: Status,
+    sha256: str,
+    path: str,
+    classes: Sequence[str],
+    class_mapping: Mapping[str, str] | None,
+    provenance: Mapping[str, Any],
+) -> tuple[PublishedModel, list[str]]:
+    """
+    Publish a model, or change the status of one that is; with `show`, take other versions down.
+
+    Parameters
+    ----------
+    connection : Connection
+    name, version : str
+        Together they mean one file, for ever.
+    status : Status
+    sha256, path : str
+        Of its file, which has to lie there before.
+    classes : sequence of str
+        All that it may answer.
+    class_mapping : mapping of str to str, optional
+        What people read for each class. Without it the one that is there stays, where it covers all
+        classes; else names are made of the classes' own.
+    provenance : mapping
+        Where the file came from, as JSON.
+
+    Returns
+    -------
+    tuple of (PublishedModel, list of str)
+        The model as it is now, and the versions that were taken down.
+
+    Raises
+    ------
+    SchemaError
+        The name and version are published with another file.
+    """
+    connection.execute(LOCK)
+    identity = {"name": name, "version": version}
+    old = connection.execute(ONE, identity).one_or_none()
+    if old is not None and old.sha256 != sha256:
+        raise SchemaError(
+            f"{name} {version} is published already, and is another file (its SHA-256 is "
+            f"{old.sha256}, this one's {sha256}): give this one another version."
+        )
+    found = _row(connection, identity) if old is None else old.id
+    if old is None:
+        ours = {"sha256": sha256, "path": path, "classes": list(classes)}
+        given = {**identity, **ours, "provenance": json_text(provenance)}
+        connection.execute(INSERT, {"id": found, **given})
+    else:
+        connection.execute(TAKE_UP, {"id": found})
+    mapping = class_mapping or _mapping(connection, found, classes)
+    row = {"id": found, "status": status.value, "class_mapping": json_text(mapping)}
+    connection.execute(SET_ROW, row)
+    taken_down: list[str] = []
+    if status is Status.SHOW:
+        taken_down += connection.execute(TAKE_DOWN, {"name": name, "id": found}).scalars()
+    connection.execute(NOTIFY)
+    return _published(connection.execute(ONE, identity).one()._asdict()), sorted(taken_down)
+
+
+def retire(connection: Connection, *, name: str, version: str | None = None) -> PublishedModel:
+    """
+    Have a model not computed any more, nor shown; what it computed stays.
+
+    Parameters
+    ----------
+    connection : Connection
+    name : str
+    version : str, optional
+        Needed where several versions are published.
+
+    Raises
+    ------
+    NotFound
+        No such model is published.
+    SchemaError
+        Several versions are, and none was named.
+    """
+    connection.execute(LOCK)
+    known = list_published(connection, name=name)
+    known = [one for one in known if version in (None, one.version)]
+    active = [one for one in known if one.retired is None]
+    if not known:
+        what = name if version is None else f"{name} {version}"
+        raise NotFound(f"No model {what} is published; see acoustic models list.")
+    if not active:
+        return known[0]
+    if len(active) > 1:
+        versions = ", ".join(one.version for one in active)
+        raise SchemaError(f"Several versions of {name} are published: name one of {versions}.")
+    connection.execute(RETIRE, {"id": active[0].id})
+    connection.execute(HIDE, {"id": active[0].id})
+    connection.execute(NOTIFY)
+    identity = {"name": name, "version": active[0].version}
+    return _published(connection.execute(ONE, identity).one()._asdict())
+
+
+def model_id(connection: Connection, *, name: str, version: str) -> int:
+    """
+    Give the id of a model in AcousticBrainz's table; a row that is missing is inserted, hidden.
+
+    For models that a profile names, which are not published.
+    """
+    identity = {"name": name, "version": version}
+    found: int | None = connection.execute(FIND_ROW, identity).scalar()
+    if found is None:
+        connection.execute(LOCK)
+        found = _row(connection, identity)
+    return found
+
+
+def _row(connection: Connection, identity: Mapping[str, str]) -> int:
+    """Find or insert the row in AcousticBrainz's table; the lock is held."""
+    found: int | None = connection.execute(FIND_ROW, identity).scalar()
+    return connection.execute(INSERT_ROW, identity).scalar_one() if found is None else found
+
+
+def _mapping(connection: Connection, found: int, classes: Sequence[str]) -> Mapping[str, str]:
+    there = connection.execute(MAPPING, {"id": found}).scalar()
+    if isinstance(there, dict) and set(classes) <= there.keys():
+        return there
+    return {name: readable(name) for name in classes}
+
+
+def readable(name: str) -> str:
+    """
+    Make of a class's name what people read.
+
+    Examples
+    --------
+    >>> readable("not_danceable")
+    'Not danceable'
+    """
+    words = name.replace("_", " ").strip() or name
+    return words[:1].upper() + words[1:]
+
+
+def _published(row: Mapping[str, Any]) -> PublishedModel:
+    return PublishedModel(**{**row, "classes": tuple(row["classes"])})
