@@ -1,14 +1,13 @@
-"""Low-level documents one after the other, where one that is broken does not end the stream."""
+"""Documents one after the other, where one that is broken does not end the stream."""
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from trainer.descriptors import LowLevel, flatten
 from trainer.documents import parse_json, read_documents, recording_id
 from trainer.errors import DocumentError
 from trainer.parsing import MAX_BYTES, check_size
@@ -25,18 +24,25 @@ class Item:
     recording
         Id of the recording; the place of the document where it has none.
     document
-        What was read, or None.
+        What was parsed, not yet checked.
     error
-        Why there is none, in a sentence.
+        Why there is none, in a sentence; empty where there is one.
     """
 
     recording: str
-    document: LowLevel | None = None
+    document: Any = None
     error: str = ""
 
 
-def items(paths: Sequence[Path]) -> Iterator[Item]:
+def items(paths: Sequence[Path], *, of_line: Callable[[Any], Any] | None = None) -> Iterator[Item]:
     """Read folders, single files and .jsonl files, in the order given, a folder in order of names.
+
+    Parameters
+    ----------
+    paths
+        What to read.
+    of_line
+        Takes the document out of a line of .jsonl; by default its "document".
 
     Raises
     ------
@@ -47,7 +53,7 @@ def items(paths: Sequence[Path]) -> Iterator[Item]:
         if path.is_dir():
             yield from _folder(path)
         elif _suffix(path) == ".jsonl":
-            yield from _lines(path)
+            yield from _lines(path, of_line or _document_of_line)
         else:
             yield _file(path)
 
@@ -77,12 +83,12 @@ def _file(path: Path) -> Item:
     heard = _Heard()
     try:
         ((recording, document),) = read_documents([path], wanted=heard)
-        return Item(recording, document=flatten(document))
+        return Item(recording, document=document)
     except DocumentError as error:
         return Item(heard.recording or str(path), error=str(error))
 
 
-def _lines(path: Path) -> Iterator[Item]:
+def _lines(path: Path, of_line: Callable[[Any], Any]) -> Iterator[Item]:
     # A line at a time and not by read_documents, which ends at the first one that is broken.
     number = 0
     try:
@@ -90,20 +96,24 @@ def _lines(path: Path) -> Iterator[Item]:
             while line := stream.readline(MAX_BYTES + 1):
                 number += 1
                 if line.strip():
-                    yield _line(line, f"{path}, line {number}")
+                    yield _line(line, f"{path}, line {number}", of_line)
     except (OSError, EOFError, zlib.error) as error:
         yield Item(str(path), error=f"{path} cannot be read beyond line {number}: {error}")
 
 
-def _line(line: bytes, place: str) -> Item:
+def _line(line: bytes, place: str, of_line: Callable[[Any], Any]) -> Item:
     recording = place
     try:
         check_size(line)
         value = parse_json(line)
         recording = _id(value)
-        return Item(recording, document=flatten(value.get("document")))
+        return Item(recording, document=of_line(value))
     except DocumentError as error:
         return Item(recording, error=str(error) if recording != place else f"{place}: {error}")
+
+
+def _document_of_line(value: Any) -> Any:
+    return value.get("document")
 
 
 def _id(value: Any) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from threadpoolctl import threadpool_limits
 
-from trainer.descriptors import LowLevel
-from trainer.errors import DocumentError, ModelError
+from trainer.errors import ModelError
+from trainer.inference import ModelSet
 from trainer.models.bundle import Model, Prediction
 from trainer.models.manifest import HISTORY_MAGIC
 from worker.commands.document_stream import Item, items
@@ -29,13 +30,14 @@ def carry_out(invocation: Invocation, models: Sequence[Path], documents: Sequenc
         A model cannot be loaded, or there is nothing to read.
     """
     del invocation  # JSON goes to standard output as it is
-    loaded = load(models)
+    loaded = ModelSet(tuple(load(models).values()))
     usable = True
     stream = items(documents)
-    while batch := list(islice(stream, _BATCH)):
-        for line in _lines(loaded, batch):
-            usable = usable and "error" not in line
-            click.echo(json.dumps(line))
+    with threadpool_limits(1, user_api="blas"):
+        while batch := list(islice(stream, _BATCH)):
+            for line in _lines(loaded, batch):
+                usable = usable and "error" not in line
+                click.echo(json.dumps(line))
     return 0 if usable else 1
 
 
@@ -77,32 +79,15 @@ def load_model(path: Path) -> Model:
     return Model.load(path)
 
 
-def _lines(models: Mapping[str, Model], batch: Sequence[Item]) -> Iterator[dict[str, Any]]:
-    predicted = _predicted(models, [item.document for item in batch if item.document is not None])
+def _lines(models: ModelSet, batch: Sequence[Item]) -> Iterator[dict[str, Any]]:
+    outcomes = iter(models.predict([item.document for item in batch if not item.error]))
     for item in batch:
-        outcome = item.error if item.document is None else next(predicted)
-        if isinstance(outcome, dict):
-            yield {"id": item.recording, "highlevel": outcome}
+        outcome = item.error or next(outcomes)
+        if isinstance(outcome, Mapping):
+            output = {name: _output(predicted) for name, predicted in outcome.items()}
+            yield {"id": item.recording, "highlevel": output}
         else:
-            yield {"id": item.recording, "error": outcome}
-
-
-def _predicted(
-    models: Mapping[str, Model], documents: Sequence[LowLevel]
-) -> Iterator[dict[str, Any] | str]:
-    """Give for each document the outputs of all models, or why there are none."""
-    try:
-        columns = [model.predict(documents) for model in models.values()]
-    except (DocumentError, ModelError) as error:
-        # One document spoils the matrix of its batch: find out which.
-        if len(documents) == 1:
-            yield str(error)
-            return
-        for document in documents:
-            yield from _predicted(models, [document])
-        return
-    for row in zip(*columns, strict=True):
-        yield {name: _output(answer) for name, answer in zip(models, row, strict=True)}
+            yield {"id": item.recording, "error": str(outcome)}
 
 
 def _output(prediction: Prediction) -> dict[str, Any]:
