@@ -9,6 +9,8 @@
 `evaluator`                             the daemon
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
+`extracting`                            ``highlevel-extract`` (`file_extraction`)
+`comparing`                             ``compare …`` (`extractor_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
 `demo`                                  `demonstration`, in `surroundings` that vanish
@@ -37,6 +39,14 @@ COMMANDS = {
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
     "predict": Lazy(
         "worker.commands.training", "predict", "Classify low-level documents with trained models."
+    ),
+    "highlevel-extract": Lazy(
+        "worker.commands.extracting",
+        "highlevel_extract",
+        "Write high-level documents of low-level ones, by a profile.",
+    ),
+    "compare": Lazy(
+        "worker.commands.comparing", "compare", "Compare results with those of others."
     ),
     "models": Lazy("worker.commands.models", "models", "Look into model files."),
     "bench": Lazy(
