@@ -80,7 +80,7 @@ GIVE_BACK = text("""
     WITH held AS (
         SELECT id, attempts - CAST(interruptions < :forgiven AS integer) AS attempts
           FROM worker.highlevel_queue
-         WHERE id = ANY(CAST(:ids AS integer[])) AND worker = :worker AND failed IS NULL
+         WHERE attempts > 0 AND failed IS NULL AND worker = :worker
            FOR UPDATE
     )
     UPDATE worker.highlevel_queue q
@@ -172,13 +172,14 @@ def read(
     ]
 
 
-def give_back(connection: Connection, ids: Sequence[int], *, worker: str) -> int:
+def give_back(connection: Connection, *, worker: str) -> int:
     """
-    Let others take recordings that this worker claimed and did nothing with; return how many.
+    Let others take all that this worker claimed and did nothing with; return how many.
 
-    The attempt does not count, the first 20 times.
+    For a worker that lost the database, also in the middle of a claim whose reply never came. The
+    attempt does not count, the first 20 times.
     """
-    values = {"ids": list(ids), "worker": _name(worker), "forgiven": FORGIVEN_INTERRUPTIONS}
+    values = {"worker": _name(worker), "forgiven": FORGIVEN_INTERRUPTIONS}
     return connection.execute(GIVE_BACK, values).rowcount
 
 

@@ -6,7 +6,7 @@
 `failures`                              what is said about an error, and the exit code
 `text`, `figures`, `progress`           how names, numbers, tables and time are shown
 `database`                              ``migrate``, ``doctor`` (with `health`)
-`evaluator`                             the daemon
+`evaluator`, `highlevel`                the daemons
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
 `extracting`                            ``highlevel-extract`` (`file_extraction`)
@@ -35,6 +35,11 @@ COMMANDS = {
     "evaluator": Lazy(
         "worker.commands.evaluator", "evaluator", "Run the daemon that evaluates datasets."
     ),
+    "highlevel": Lazy(
+        "worker.commands.highlevel",
+        "highlevel",
+        "Run the daemon that gives recordings the outputs of the published models.",
+    ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
     "predict": Lazy(
@@ -48,7 +53,9 @@ COMMANDS = {
     "compare": Lazy(
         "worker.commands.comparing", "compare", "Compare results with those of others."
     ),
-    "models": Lazy("worker.commands.models", "models", "Look into model files."),
+    "models": Lazy(
+        "worker.commands.models", "models", "Look into model files, publish and retire models."
+    ),
     "bench": Lazy(
         "worker.commands.bench", "bench", "Measure speed beside the obvious alternative."
     ),

@@ -1,7 +1,7 @@
-"""``acoustic models``: what is in a model file."""
+"""``acoustic models``: what is in a model file, and which models the high-level worker computes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,16 +9,130 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.commands.evaluations import summary
-from worker.commands.figures import at, pairs
+from worker.commands.figures import at, pairs, table
 from worker.commands.invocation import Invocation
+from worker.commands.text import plain
 
 if TYPE_CHECKING:
+    from schema.models import PublishedModel
     from trainer.models.bundle import Model
+
+_SHORT = 12  # characters of a digest, enough to tell files apart
+
+_json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
 
 @click.group(no_args_is_help=True)
 def models() -> None:
-    """Look into model files."""
+    """Look into model files, and publish them for the high-level worker."""
+
+
+@models.command()
+@click.argument("source", metavar="JOB|FILE")
+@click.option("--name", required=True, help="Of its outputs, such as danceability.")
+@click.option("--version", required=True, help="Another file is another version.")
+@click.option(
+    "--status",
+    required=True,
+    type=click.Choice(["hidden", "evaluation", "show"]),
+    help="Who sees its outputs; show takes the version down that was shown until now.",
+)
+@click.option(
+    "--class-mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON object: what people read for each class.",
+)
+@click.pass_obj
+def publish(
+    invocation: Invocation,
+    *,
+    source: str,
+    name: str,
+    version: str,
+    status: str,
+    class_mapping: Path | None,
+) -> None:
+    """Have the high-level worker compute a model, or change who sees it.
+
+    JOB is an evaluation job that is done (its id or a unique beginning), FILE a model file: a
+    bundle, or a Gaia .history. The file is copied into the model folder.
+    """
+    given = {"--name": name, "--version": version}
+    for option, value in given.items():
+        if not value.strip() or not value.isprintable() or ":" in value:
+            raise click.BadParameter("has to be printable and without a colon.", param_hint=option)
+    # Imported here, because scikit-learn takes a second and `--help` needs none of it.
+    from schema.models import Status  # noqa: PLC0415
+    from worker import publishing  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_references import resolve  # noqa: PLC0415
+
+    folder = invocation.settings().model_dir
+    mapping = None if class_mapping is None else publishing.read_class_mapping(class_mapping)
+    with database(invocation) as engine:
+        file, origin = Path(source), None
+        if not file.is_file():
+            with engine.connect() as connection:
+                job = resolve(connection, source)
+                file, origin = publishing.bundle_of_job(connection, job, folder)
+        done = publishing.publish(
+            engine,
+            folder,
+            file,
+            name=name,
+            version=version,
+            status=Status(status),
+            class_mapping=mapping,
+            origin=origin,
+        )
+    one = done.model
+    invocation.out.print(plain(f"{one.name} {one.version} is published as {one.status}."))
+    for other in done.taken_down:
+        invocation.out.print(plain(f"{one.name} {other} is not shown any more."))
+    invocation.notes.print(
+        plain(
+            "Recordings that were processed before get its outputs by: "
+            f"acoustic highlevel backfill --model {one.name}:{one.version}"
+        ),
+        soft_wrap=True,
+    )
+
+
+@models.command("list")
+@_json
+@click.pass_obj
+def list_(invocation: Invocation, *, json: bool) -> None:
+    """List published models, also those that were retired."""
+    from schema.models import list_published  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_status import as_json  # noqa: PLC0415
+
+    with database(invocation) as engine, engine.connect() as connection:
+        found = list_published(connection)
+    if json:
+        for one in found:
+            invocation.out.print(as_json(one), soft_wrap=True)
+    elif found:
+        _show_published(invocation, found)
+    else:
+        invocation.notes.print("No model is published; see acoustic models publish --help.")
+
+
+@models.command()
+@click.argument("model", metavar="NAME[:VERSION]")
+@click.pass_obj
+def retire(invocation: Invocation, *, model: str) -> None:
+    """Have a model not computed any more, nor shown; what it computed stays.
+
+    Publishing the same file again takes it back.
+    """
+    from schema import models as published  # noqa: PLC0415
+    from worker.commands.connections import transaction  # noqa: PLC0415
+
+    name, _, version = model.partition(":")
+    with transaction(invocation) as connection:
+        one = published.retire(connection, name=name, version=version or None)
+    invocation.out.print(plain(f"{one.name} {one.version} is retired."))
 
 
 @models.command()
@@ -39,6 +153,21 @@ def inspect(invocation: Invocation, file: Path, *, json: bool) -> None:
     invocation.out.print(pairs([("file", file), ("SHA-256", digest), *_facts(model)]))
     invocation.out.print()
     summary(invocation.out, model.training)
+
+
+def _show_published(invocation: Invocation, found: "Sequence[PublishedModel]") -> None:
+    columns = ("model", "version", "status", "published", "SHA-256", "classes")
+    made = table(*columns, whole=columns[:-1])
+    for one in found:
+        made.add_row(
+            plain(one.name),
+            plain(one.version),
+            one.status,
+            f"{one.published:%Y-%m-%d}",
+            one.sha256[:_SHORT],
+            plain(", ".join(one.classes)),
+        )
+    invocation.out.print(made)
 
 
 def _facts(model: "Model") -> Iterator[tuple[str, object]]:

@@ -1,0 +1,232 @@
+"""``acoustic highlevel``: the high-level daemon, its queue, and what people do with it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from worker.commands.figures import pairs, table
+from worker.commands.invocation import Invocation
+from worker.commands.text import plain
+
+if TYPE_CHECKING:
+    from schema.highlevel import Backlog, FailedRecording, Pass
+    from schema.models import PublishedModel
+
+# Recordings that a step of a backfill looks at: some tenths of a second, and a line of progress.
+_STEP = 5_000
+
+_json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
+
+
+@click.group(no_args_is_help=True)
+def highlevel() -> None:
+    """Give recordings the outputs of the published models."""
+
+
+@highlevel.command()
+@click.option("--once", is_flag=True, help="End when nothing is left to do.")
+@click.option(
+    "--profile",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file that lists the models; without it, all that are published are computed.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 10_000),
+    help="Recordings taken at once (ACOUSTIC_BATCH_SIZE).",
+)
+@click.pass_obj
+def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int | None) -> int:
+    """Run the daemon.
+
+    It takes recordings from the queue in batches, computes the outputs that they lack, and writes
+    them as AcousticBrainz does. SIGTERM ends it after the batch that it is at. Any number of them
+    may work on one database, on any number of hosts; one uses about one processor.
+    """
+    settings = invocation.settings()
+    if batch is not None:
+        settings = replace(settings, batch_size=batch)
+    # Imported here, so that wrong settings are told at once.
+    from worker.commands.connections import in_words  # noqa: PLC0415
+    from worker.highlevel import run as run_worker  # noqa: PLC0415
+
+    with in_words(settings.database_url):
+        return run_worker(settings, once=once, profile=profile)
+
+
+@highlevel.command()
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="At most so many (50).")
+@_json
+@click.pass_obj
+def failed(invocation: Invocation, *, limit: int, json: bool) -> None:
+    """List recordings whose document could not be used, with the reason; the latest first."""
+    from schema import highlevel as queue  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_status import as_json  # noqa: PLC0415
+
+    with database(invocation) as engine, engine.connect() as connection:
+        found = queue.list_failed(connection, limit=limit)
+    if json:
+        for recording in found:
+            invocation.out.print(as_json(recording), soft_wrap=True)
+    elif found:
+        _show_failed(invocation, found)
+    else:
+        invocation.notes.print("No recording has failed.")
+
+
+@highlevel.command()
+@click.argument("recordings", metavar="[ID...]", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that have failed.")
+@click.pass_obj
+def retry(invocation: Invocation, *, recordings: tuple[str, ...], everything: bool) -> None:
+    """Have recordings looked at again, with a fresh count of attempts.
+
+    ID is the id of a low-level document, or an MBID: then all of its documents.
+    """
+    if everything == bool(recordings):
+        raise click.UsageError("Give either ids or --all.")
+    from schema import highlevel as queue  # noqa: PLC0415
+    from worker.commands.connections import transaction  # noqa: PLC0415
+
+    wanted = [_document(recording) for recording in recordings]
+    with transaction(invocation) as connection:
+        if everything:
+            changed = queue.retry_all(connection)
+        else:
+            ids: list[int] = []
+            for one in wanted:
+                ids += queue.submissions(connection, one) if isinstance(one, UUID) else [one]
+            changed = queue.retry(connection, ids)
+    invocation.out.print(_counted(changed, "will be looked at again"))
+
+
+@highlevel.command()
+@click.option("--model", metavar="NAME[:VERSION]", help="One model; without it, all published.")
+@click.option("--limit", type=click.IntRange(1), help="Look at no more recordings this time.")
+@click.pass_obj
+def backfill(invocation: Invocation, *, model: str | None, limit: int | None) -> None:
+    """Put recordings into the queue that lack outputs of a published model.
+
+    It may be interrupted: called again, it goes on where it was. Outputs that are there stay as
+    they are. What the daemon computes meanwhile is what was submitted first, then this.
+    """
+    from schema import highlevel as queue  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+
+    looked = enqueued = 0
+    through = False
+    with database(invocation) as engine:
+        with engine.connect() as connection:
+            chosen = _published(connection, model)
+        ids = [one.id for one in chosen]
+        names = ", ".join(f"{one.name} {one.version}" for one in chosen)
+        invocation.notes.print(plain(f"Looking for recordings that lack {names}."))
+        while not through and (limit is None or looked < limit):
+            size = _STEP if limit is None else min(_STEP, limit - looked)
+            with engine.begin() as connection:
+                step = queue.backfill(connection, ids, limit=size, first=looked == 0)
+            looked, enqueued = looked + step.looked, enqueued + step.enqueued
+            through = step.after is None
+            invocation.notes.print(_progress(step, looked, enqueued))
+    done = "All were looked at" if through else "Not all were looked at yet"
+    invocation.out.print(f"{done}: {_counted(enqueued, 'put into the queue')}")
+
+
+@highlevel.command()
+@_json
+@click.pass_obj
+def status(invocation: Invocation, *, json: bool) -> None:
+    """Show the queue, and how far the sweep and backfills are."""
+    from schema import highlevel as queue  # noqa: PLC0415
+    from schema.models import published_files  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_status import as_json  # noqa: PLC0415
+
+    with database(invocation) as engine, engine.connect() as connection:
+        found = queue.backlog(connection)
+        computed = published_files(connection)
+    if json:
+        invocation.out.print(as_json(found), soft_wrap=True)
+    else:
+        invocation.out.print(pairs(_facts(found, computed)))
+
+
+def _facts(found: "Backlog", computed: "Sequence[PublishedModel]") -> list[tuple[str, object]]:
+    from schema.highlevel import MOST_COUNTED  # noqa: PLC0415
+    from worker.commands.job_status import age  # noqa: PLC0415
+
+    def number(count: int) -> str:
+        return f"{count:,}{' or more' if count == MOST_COUNTED else ''}"
+
+    swept = (
+        "never through" if found.sweep_ended is None else f"through {age(found.sweep_ended)} ago"
+    )
+    if found.swept_after is not None:
+        swept += f"; at document {found.swept_after:,}"
+    return [
+        ("models", ", ".join(f"{one.name} {one.version}" for one in computed) or "none"),
+        ("waiting", number(found.waiting)),
+        ("tried, to be tried again", number(found.again)),
+        ("failed", number(found.failed)),
+        ("waiting for", "-" if found.oldest is None else f"{age(found.oldest)} at most"),
+        ("sweep", swept),
+        *(
+            ("backfill", f"{one['looked']:,} looked at, {one['enqueued']:,} put into the queue")
+            for one in found.backfills
+        ),
+    ]
+
+
+def _show_failed(invocation: Invocation, found: "Sequence[FailedRecording]") -> None:
+    from worker.commands.job_status import age  # noqa: PLC0415
+
+    made = table(
+        "id", "recording", "tries", "age", "reason", numbers=("id", "tries", "age"), whole=("id",)
+    )
+    for one in found:
+        recording = "gone" if one.mbid is None else f"{one.mbid}:{one.submission_offset}"
+        made.add_row(str(one.id), recording, str(one.attempts), age(one.failed), plain(one.error))
+    invocation.out.print(made)
+
+
+def _document(given: str) -> int | UUID:
+    if given.isascii() and given.isdecimal() and int(given) < 2**31:
+        return int(given)
+    try:
+        return UUID(given)
+    except ValueError:
+        raise click.UsageError(
+            f"{given!r} is neither the id of a low-level document nor an MBID."
+        ) from None
+
+
+def _published(connection: object, model: str | None) -> "list[PublishedModel]":
+    from schema.errors import NotFound  # noqa: PLC0415
+    from schema.models import published_files  # noqa: PLC0415
+
+    name, _, version = (model or "").partition(":")
+    chosen = [
+        one
+        for one in published_files(connection)  # type: ignore[arg-type]
+        if name in ("", one.name) and version in ("", one.version)
+    ]
+    if not chosen:
+        what = "No model" if model is None else f"No model {model}"
+        raise NotFound(f"{what} is published; see acoustic models list.")
+    return chosen
+
+
+def _progress(step: "Pass", looked: int, enqueued: int) -> str:
+    share = ""
+    if step.after is not None and step.last:
+        share = f", {100 * step.after / step.last:.0f} %"
+    return f"{looked:,} looked at{share}: {_counted(enqueued, 'put into the queue')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} recording{'' if number == 1 else 's'} {what}."

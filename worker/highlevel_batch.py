@@ -1,0 +1,306 @@
+"""A batch of recordings: claimed, read, predicted, written and done in one transaction."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, text
+
+from schema import highlevel
+from schema.highlevel import Outputs, Recording
+from trainer.errors import DocumentError
+from trainer.highlevel import high_level_document, parse_document
+from trainer.inference import Predictions
+from worker.conclusion import sentence
+from worker.database_link import DatabaseLink, Outage
+from worker.highlevel_models import LoadedModels, Predict
+from worker.watchdog import watched
+
+# Documents in memory at once, however many are claimed together; one takes half a megabyte parsed.
+_CHUNK = 200
+
+# A batch takes tenths of a second. What takes this long never ends, or the host is not fit for it.
+PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS_PER_RECORDING = 0.1
+
+# A transaction that waits for a computation is idle to the server, whose own limit for that is a
+# setting of the session.
+SERVER_PATIENCE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
+_SERVER_MARGIN = 30.0
+
+
+@dataclass
+class Tally:
+    """What was done since a worker began, and where the time went.
+
+    Attributes
+    ----------
+    recordings, failed
+        Recordings that got outputs, and that were marked as failed.
+    seconds
+        By stage: claim, read, parse, predict, compose, write, commit.
+    """
+
+    recordings: int = 0
+    failed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Add the time that a block takes to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+@dataclass
+class _Outcome:
+    """What a transaction will have done if it commits."""
+
+    recordings: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+class Batches:
+    """Takes recordings from the queue under one worker's name, and gives them their outputs.
+
+    Parameters
+    ----------
+    link
+        How the database is reached.
+    worker
+        The name; different from that of any other worker.
+    size
+        Recordings that are taken at once.
+    max_attempts
+        Attempts after which a recording has failed.
+    predict
+        What predicts, `trainer.inference.ModelSet.predict`.
+
+    Attributes
+    ----------
+    tally
+        What was done.
+    """
+
+    def __init__(
+        self, link: DatabaseLink, *, worker: str, size: int, max_attempts: int, predict: Predict
+    ) -> None:
+        self.tally = Tally()
+        self._link = link
+        self._worker = worker
+        self._size = size
+        self._max_attempts = max_attempts
+        self._predict = predict
+        self._in_doubt = False
+        self._alone_next = True
+        self._log = structlog.get_logger("worker.highlevel")
+
+    def next(self, loaded: LoadedModels) -> bool:
+        """Do a batch, or one recording that was tried before.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to do.
+
+        Raises
+        ------
+        worker.database_link.Outage
+            The database went away. Nothing is lost: what was claimed is given back when it is back.
+        """
+        if self._in_doubt:
+            self._give_back()
+        try:
+            return self._next(loaded)
+        except Outage:
+            self._in_doubt = True
+            raise
+
+    def exhaust(self, loaded: LoadedModels) -> None:
+        """Mark as failed what ended every worker that tried it."""
+        spent = self._link.run(
+            lambda connection: highlevel.exhaust(
+                connection, max_attempts=self._max_attempts, build_sha1=loaded.models.digest
+            )
+        )
+        self._tell_failed(spent)
+
+    def _next(self, loaded: LoadedModels) -> bool:
+        with self.tally.timing("claim"):
+            ids = self._claim()
+        if not ids:
+            return False
+        try:
+            with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
+                self._do(ids, loaded)
+        except Outage:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, one of the documents met it
+            self._put_off(ids, error, loaded)
+        return True
+
+    def _claim(self) -> list[int]:
+        """Claim a batch and single recordings in turns, so that neither waits for the other."""
+        self._alone_next = not self._alone_next
+        first, second = self._claim_new, self._claim_again
+        if self._alone_next:
+            first, second = second, first
+        return self._link.run(first) or self._link.run(second)
+
+    def _claim_new(self, connection: Connection) -> list[int]:
+        return highlevel.claim_new(connection, worker=self._worker, limit=self._size)
+
+    def _claim_again(self, connection: Connection) -> list[int]:
+        return highlevel.claim_again(
+            connection, worker=self._worker, max_attempts=self._max_attempts
+        )
+
+    def _do(self, ids: Sequence[int], loaded: LoadedModels) -> None:
+        ended = 0.0
+
+        def transaction(connection: Connection) -> _Outcome:
+            nonlocal ended
+            outcome = self._work(connection, ids, loaded)
+            ended = time.perf_counter()
+            return outcome
+
+        outcome = self._link.run(transaction)
+        seconds = self.tally.seconds
+        seconds["commit"] = seconds.get("commit", 0.0) + time.perf_counter() - ended
+        self.tally.recordings += outcome.recordings
+        self._tell_failed(outcome.failed)
+
+    def _work(self, connection: Connection, ids: Sequence[int], loaded: LoadedModels) -> _Outcome:
+        outcome = _Outcome()
+        limit = PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids) + _SERVER_MARGIN
+        connection.execute(SERVER_PATIENCE, {"limit": f"{limit:.0f}s"})
+        held = highlevel.lock(connection, ids, worker=self._worker)
+        ours = list(held)
+        for start in range(0, len(ours), _CHUNK):
+            chunk = {identifier: held[identifier] for identifier in ours[start : start + _CHUNK]}
+            with self.tally.timing("read"):
+                recordings = highlevel.read(connection, chunk, models=loaded.ids)
+            outputs, reasons = self._compute(recordings, loaded)
+            with self.tally.timing("write"):
+                self._write(connection, recordings, outputs, reasons, loaded)
+            outcome.recordings += len(outputs)
+            outcome.failed |= reasons
+        return outcome
+
+    def _write(
+        self,
+        connection: Connection,
+        recordings: Sequence[Recording],
+        outputs: Sequence[Outputs],
+        reasons: Mapping[int, str],
+        loaded: LoadedModels,
+    ) -> None:
+        digest = loaded.models.digest
+        written = {one.recording.id for one in outputs} | reasons.keys()
+        needless = [recording for recording in recordings if recording.id not in written]
+        highlevel.write(
+            connection,
+            outputs,
+            worker=self._worker,
+            build_sha1=digest,
+            version=loaded.version_id,
+        )
+        highlevel.fail(connection, reasons, worker=self._worker, build_sha1=digest)
+        highlevel.dismiss(connection, needless, worker=self._worker)
+
+    def _compute(
+        self, recordings: Sequence[Recording], loaded: LoadedModels
+    ) -> tuple[list[Outputs], dict[int, str]]:
+        """Give the outputs that recordings lack, and why there are none.
+
+        A document that cannot be used fails at its first attempt: it says the same every time.
+        """
+        reasons: dict[int, str] = {}
+        with self.tally.timing("parse"):
+            by_lack = _parsed(recordings, loaded, reasons)
+        outputs: list[Outputs] = []
+        for lacking, parsed in by_lack.items():
+            with self.tally.timing("predict"):
+                predicted = self._predicted(lacking, [document for _, document in parsed], loaded)
+            with self.tally.timing("compose"):
+                for (recording, document), answer in zip(parsed, predicted, strict=True):
+                    if isinstance(answer, DocumentError):
+                        reasons[recording.id] = str(answer)
+                    else:
+                        outputs.append(_outputs(recording, document, answer, loaded))
+        return outputs, reasons
+
+    def _predicted(
+        self, lacking: frozenset[int], documents: Sequence[Mapping[str, Any]], loaded: LoadedModels
+    ) -> Sequence[Predictions | DocumentError]:
+        if not lacking:  # all outputs are there, only metadata are not
+            return [{} for _ in documents]
+        return self._predict(loaded.part(lacking), documents)
+
+    def _put_off(self, ids: Sequence[int], error: Exception, loaded: LoadedModels) -> None:
+        self._log.exception("unforeseen error in a batch", recordings=len(ids))
+        self._link.run(
+            lambda connection: highlevel.put_off(
+                connection,
+                ids,
+                worker=self._worker,
+                error=sentence(error),
+                max_attempts=self._max_attempts,
+                build_sha1=loaded.models.digest,
+            )
+        )
+
+    def _give_back(self) -> None:
+        """Give back what was claimed when the database went away; what was written is not there."""
+        given = self._link.run(
+            lambda connection: highlevel.give_back(connection, worker=self._worker)
+        )
+        self._in_doubt = False
+        self._log.info("gave back what the outage interrupted", recordings=given)
+
+    def _tell_failed(self, reasons: Mapping[int, str]) -> None:
+        self.tally.failed += len(reasons)
+        for identifier, reason in reasons.items():
+            self._log.warning("a recording has failed", lowlevel=identifier, reason=reason)
+
+
+def _parsed(
+    recordings: Sequence[Recording], loaded: LoadedModels, reasons: dict[int, str]
+) -> dict[frozenset[int], list[tuple[Recording, Mapping[str, Any]]]]:
+    """Parse documents of recordings that lack something, by what they lack."""
+    wanted = frozenset(loaded.ids)
+    parsed: dict[frozenset[int], list[tuple[Recording, Mapping[str, Any]]]] = {}
+    for recording in recordings:
+        lacking = wanted - recording.present
+        there = recording.document is not None and recording.mbid is not None
+        if not there or (recording.complete and not lacking):
+            continue
+        try:
+            document = parse_document(recording.document or "")
+        except DocumentError as error:
+            reasons[recording.id] = str(error)
+        else:
+            parsed.setdefault(lacking, []).append((recording, document))
+    return parsed
+
+
+def _outputs(
+    recording: Recording,
+    document: Mapping[str, Any],
+    predictions: Predictions,
+    loaded: LoadedModels,
+) -> Outputs:
+    made = high_level_document(document, predictions, loaded.version)
+    row_of = loaded.names
+    return Outputs(
+        recording=recording,
+        metadata=made["metadata"],
+        models={row_of[name]: output for name, output in made["highlevel"].items()},
+    )

@@ -1,0 +1,261 @@
+"""Which models the high-level worker computes, loaded once and kept until that changes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from schema import models
+from schema.models import PublishedModel
+from schema.versions import version_id
+from trainer.errors import DocumentError, ModelError
+from trainer.highlevel import in_order, version_block
+from trainer.inference import ModelSet, Predictions
+from trainer.models.bundle import Model
+from trainer.models.opening import open_model
+from trainer.reading import Document
+from worker.database_link import DatabaseLink
+from worker.profile import MODELS_VERSION, Entry, Profile
+from worker.published_files import PublishedFiles
+from worker.settings import SettingsError
+
+Predict = Callable[[ModelSet, Sequence[Document]], Sequence[Predictions | DocumentError]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One model that is to be computed.
+
+    Attributes
+    ----------
+    id
+        Its row in AcousticBrainz's table `model`.
+    name
+        Of its outputs.
+    version
+        Under which AcousticBrainz's table has it.
+    sha256
+        What its file must hash to; None for a file that a profile names without saying so.
+    path
+        Its file.
+    """
+
+    id: int
+    name: str
+    version: str
+    sha256: str | None
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModels:
+    """Models in memory, and how the database knows them.
+
+    Attributes
+    ----------
+    wanted
+        The models; each is `models.models` of the same position.
+    models
+        What predicts. A second version of a name is called by name and version there.
+    version
+        The block ``metadata.version.highlevel`` of what they compute.
+    version_id
+        Its row in AcousticBrainz's table `version`.
+    """
+
+    wanted: tuple[Wanted, ...]
+    models: ModelSet
+    version: Mapping[str, str]
+    version_id: int
+    _parts: dict[frozenset[int], ModelSet] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Rows in AcousticBrainz's table `model`."""
+        return tuple(one.id for one in self.wanted)
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """Name in the set to row in AcousticBrainz's table `model`."""
+        return dict(zip(self.models.names, self.ids, strict=True))
+
+    def part(self, ids: frozenset[int]) -> ModelSet:
+        """Give the set of some of the models, for recordings that have the outputs of others."""
+        if ids not in self._parts:
+            chosen = (
+                model
+                for one, model in zip(self.wanted, self.models.models, strict=True)
+                if one.id in ids
+            )
+            self._parts[ids] = self.models if ids >= set(self.ids) else ModelSet(tuple(chosen))
+        return self._parts[ids]
+
+
+class Source(Protocol):
+    """Where it stands which models are to be computed."""
+
+    def wanted(self, connection: Connection) -> list[Wanted]:
+        """Give the models, in the order of their outputs."""
+
+    def merge_values(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Give what the version block says of them."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """All models that are published and not retired.
+
+    Attributes
+    ----------
+    folder
+        The model folder.
+    """
+
+    folder: Path
+
+    def wanted(self, connection: Connection) -> list[Wanted]:
+        """Give the models: AcousticBrainz's in its order, of one name the shown version first."""
+        published = models.published_files(connection)
+        files = PublishedFiles(self.folder)
+        names = dict.fromkeys(one.name for one in published)
+        problems: list[str] = []
+        wanted = [
+            _of_row(one, files, problems)
+            for name in in_order(names)
+            for one in published
+            if one.name == name
+        ]
+        if problems:
+            raise SettingsError(problems)
+        return [one for one in wanted if one is not None]
+
+    def merge_values(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Give the models' version, or all of them where they differ."""
+        return {MODELS_VERSION: ", ".join(sorted({one.version for one in wanted}))}
+
+
+@dataclass(frozen=True)
+class OfProfile:
+    """The models of a profile, in its order.
+
+    Attributes
+    ----------
+    profile, folder
+        The profile, and the model folder for the published models among its entries.
+    """
+
+    profile: Profile
+    folder: Path
+
+    def wanted(self, connection: Connection) -> list[Wanted]:
+        """Give the models; those that AcousticBrainz's table lacks get their row, hidden."""
+        published = {(one.name, one.version): one for one in models.list_published(connection)}
+        files = PublishedFiles(self.folder)
+        problems: list[str] = []
+        wanted = [self._of(connection, e, published, files, problems) for e in self.profile.entries]
+        if problems:
+            raise SettingsError(problems)
+        return [one for one in wanted if one is not None]
+
+    def merge_values(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Give what the profile says."""
+        del wanted
+        return self.profile.merge_values
+
+    def _of(
+        self,
+        connection: Connection,
+        entry: Entry,
+        published: Mapping[tuple[str, str], PublishedModel],
+        files: PublishedFiles,
+        problems: list[str],
+    ) -> Wanted | None:
+        if entry.file is None:
+            one = published.get((entry.name, entry.version or ""))
+            if one is None:
+                problems.append(
+                    f"{self.profile.path}: model {entry.name} {entry.version} is not published: "
+                    "acoustic models publish it, or name its file"
+                )
+                return None
+            return _of_row(one, files, problems)
+        version = self.profile.models_version
+        identity = models.model_id(connection, name=entry.name, version=version)
+        return Wanted(identity, entry.name, version, entry.sha256, entry.file)
+
+
+class Models:
+    """The models of a source, loaded when they change.
+
+    Parameters
+    ----------
+    link
+        How the database is reached.
+    source
+        Where it stands which they are.
+    """
+
+    def __init__(self, link: DatabaseLink, source: Source) -> None:
+        self._link = link
+        self._source = source
+        self._loaded: LoadedModels | None = None
+
+    def current(self) -> LoadedModels | None:
+        """Look which models are to be computed now, and load those that are new.
+
+        Returns
+        -------
+        LoadedModels or None
+            The same object as before where nothing changed; None: there is no model.
+
+        Raises
+        ------
+        SettingsError
+            Naming each model that is missing or damaged: never some of them.
+        worker.database_link.Outage
+            The database is away.
+        """
+        wanted = tuple(self._link.run(self._source.wanted))
+        if self._loaded is None or self._loaded.wanted != wanted:
+            self._loaded = self._load(wanted) if wanted else None
+        return self._loaded
+
+    def _load(self, wanted: tuple[Wanted, ...]) -> LoadedModels:
+        models_ = ModelSet(tuple(_distinct(wanted, self._open_all(wanted))))
+        version = version_block(models_, self._source.merge_values(wanted))
+        row = self._link.run(lambda connection: version_id(connection, version, "highlevel"))
+        return LoadedModels(wanted, models_, version, row)
+
+    def _open_all(self, wanted: Sequence[Wanted]) -> list[Model]:
+        before = self._loaded
+        known = dict(zip(before.wanted, before.models.models, strict=True)) if before else {}
+        opened, problems = [], []
+        for one in wanted:
+            model = known.get(one)
+            try:
+                opened.append(model or open_model(one.path, name=one.name, sha256=one.sha256))
+            except ModelError as error:
+                problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
+        if problems:
+            raise SettingsError(problems)
+        return opened
+
+
+def _of_row(one: PublishedModel, files: PublishedFiles, problems: list[str]) -> Wanted | None:
+    try:
+        path = files.find(one.path)
+    except ModelError as error:
+        problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
+        return None
+    return Wanted(one.id, one.name, one.version, one.sha256, path)
+
+
+def _distinct(wanted: Sequence[Wanted], opened: Iterable[Model]) -> Iterable[Model]:
+    """Give a second version of a name another name: predictions go by names."""
+    names = set()
+    for one, model in zip(wanted, opened, strict=True):
+        name = one.name if one.name not in names else f"{one.name} {one.version}"
+        names.add(name)
+        yield model if model.name == name else replace(model, name=name)
