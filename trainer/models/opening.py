@@ -1,0 +1,41 @@
+"""A model from a file, whatever kind of model file that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from trainer.errors import ModelError
+from trainer.models import gaia_history
+from trainer.models.bundle import Model
+
+
+def open_model(path: Path, *, name: str | None = None, sha256: str | None = None) -> Model:
+    """Load a bundle, or a history of Gaia, told apart by their first bytes.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        Rename the model. Otherwise a bundle has the name that is in it, and a history, which has
+        none, its file's name without ``.history``.
+    sha256 : str, optional
+        What the file must hash to.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, is no model, is damaged, or is another than expected.
+    """
+    if _first_bytes(path) == gaia_history.MAGIC:
+        return gaia_history.load_history(path, name=name, sha256=sha256)
+    model = Model.load(path, sha256=sha256)
+    return model if name is None else replace(model, name=name)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(gaia_history.MAGIC))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
