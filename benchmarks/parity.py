@@ -19,7 +19,7 @@ import orjson
 
 from trainer.dataset import Dataset, prepare
 from trainer.descriptors import LowLevel, flatten
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import Combination, Project
 from trainer.grid.search import search

@@ -51,7 +51,7 @@ class Evaluation:
     project : Project
     seed : int
     engine : str
-        Name of the engine that solved the search.
+        Name of the engine that solved the search; both, where one handed over to the other.
     fold_of : ndarray of intp, shape (n_recordings,)
     results : tuple of CombinationResult
         In grid order.

@@ -19,7 +19,7 @@ from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation, HeldOut
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import MEMORY, choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.nested import check_nestable, nest
 from trainer.grid.project import Project
@@ -53,6 +53,7 @@ def train(
     *,
     engine: str = "auto",
     jobs: int | None = None,
+    memory: int = MEMORY,
     collapse: bool = True,
     progress: Callable[[Progress], None] = lambda _: None,
     provenance: Mapping[str, Any] | None = None,
@@ -71,6 +72,8 @@ def train(
         What solves the support vector machines.
     jobs : int, optional
         Fits at a time; as many as there are usable processors by default.
+    memory : int
+        Bytes that matrices of the native engine may take; what needs more is left to the other.
     collapse : bool
         Solve combinations that are the same problem once, see `trainer.grid.planner`.
     progress : callable
@@ -89,7 +92,7 @@ def train(
         No combination can be trained on these data.
     """
     started = time.monotonic()
-    solver = choose_engine(engine, jobs=jobs)
+    solver = choose_engine(engine, jobs=jobs, memory=memory)
     fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed)
     if project.nested:
         check_nestable(dataset, fold_of)  # before hours of searching, not after
@@ -116,7 +119,7 @@ def train(
         dataset=dataset,
         project=project,
         seed=seed,
-        engine=solver.name,
+        engine=" and ".join(sorted({result.engine for result in results if result.engine})),
         fold_of=fold_of,
         results=tuple(results),
         best=best,

@@ -12,7 +12,7 @@ from worker.child_process import ChildProcess
 from worker.conclusion import Conclusion, sentence
 from worker.host_fault import disk_sentence
 from worker.model_store import ModelStore
-from worker.settings import Settings
+from worker.settings import MEBIBYTE, Settings
 
 # Between asking a process group to end and killing it.
 GRACE_SECONDS = 5.0
@@ -137,5 +137,6 @@ class Attempt:
             "project_dir": str(settings.project_dir),
             "engine": settings.engine,
             "jobs": settings.jobs,
+            "memory": settings.memory_mib * MEBIBYTE,
             "outcome": str(self._folder.outcome),
         }

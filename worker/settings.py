@@ -116,6 +116,9 @@ def _setting(
     return {"parse": parse, "default": default, "name": name}
 
 
+MEBIBYTE = 2**20
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a worker is told from outside, validated.
@@ -126,9 +129,9 @@ class Settings:
         Where the database is; the only setting without a default.
     model_dir, project_dir
         Folders, absolute: model bundles, and one project folder for each job.
-    engine, jobs
-        Grid engine (``auto``, ``native``, ``sklearn``) and how many problems one search solves at
-        a time (`None`: as many as there are processors).
+    engine, jobs, memory_mib
+        Grid engine (``auto``, ``native``, ``sklearn``), how many problems one search solves at
+        a time (`None`: as many as there are processors), and how much memory its matrices may take.
     lease_seconds, poll_seconds, drain_seconds
         How long a job is held without news of its worker, the time between two looks for a job, and
         the time a running job is given to end by itself when the worker is told to stop. Seconds.
@@ -151,6 +154,7 @@ class Settings:
     project_dir: Path = field(metadata=_setting(_folder, "projects"))
     engine: str = field(metadata=_setting(_one_of("auto", "native", "sklearn"), "auto"))
     jobs: int | None = field(metadata=_setting(_whole(1, 1024), ""))
+    memory_mib: int = field(metadata=_setting(_whole(1, 16_777_216), "2048"))
     lease_seconds: float = field(metadata=_setting(_seconds(1, 86_400), "60"))
     poll_seconds: float = field(metadata=_setting(_seconds(0.05, 3_600), "5"))
     drain_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))

@@ -64,6 +64,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         options.seed,
         engine=assignment["engine"],
         jobs=assignment["jobs"],
+        memory=assignment["memory"],
         progress=on_progress,
         provenance=_provenance(assignment, material),
     )
@@ -80,7 +81,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
 
 def _require_engine(assignment: dict[str, Any]) -> None:
     """Ask for the engine here: to the trainer it is an option like those of the job."""
-    from trainer.grid.engine import choose_engine  # noqa: PLC0415 - loads scikit-learn
+    from trainer.grid.engines import choose_engine  # noqa: PLC0415 - loads scikit-learn
 
     try:
         choose_engine(assignment["engine"], jobs=assignment["jobs"])

@@ -9,7 +9,7 @@ from click.testing import Result
 from sqlalchemy import Engine, create_engine, text
 
 import migrations
-from trainer.grid.engine import why_no_native
+from trainer.grid.engines import why_no_native
 
 Acoustic = Callable[..., Result]
 

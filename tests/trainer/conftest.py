@@ -11,7 +11,8 @@ import pytest
 from tests.trainer.gaia_vectors import GaiaVectors, read_lines
 from trainer.dataset import Dataset, prepare
 from trainer.descriptors import flatten
-from trainer.grid.engine import Engine, choose_engine, why_no_native
+from trainer.grid.engine import Engine
+from trainer.grid.engines import choose_engine, why_no_native
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
 

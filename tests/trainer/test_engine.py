@@ -8,7 +8,8 @@ import pytest
 from sklearn.svm import SVC
 
 from trainer.errors import DatasetError, OptionsError
-from trainer.grid.engine import Problem, choose_engine, class_weights
+from trainer.grid.engine import Problem, class_weights
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import Split, assign_folds, split
 from trainer.layout import Layout
 

@@ -18,7 +18,8 @@ from sklearn.svm import SVC
 from tests.trainer.gaia_vectors import read_lines
 from trainer.dataset import prepare
 from trainer.descriptors import flatten
-from trainer.grid.engine import Problem, choose_engine, class_weights, why_no_native
+from trainer.grid.engine import Problem, class_weights
+from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.folds import Split, assign_folds, by_first_appearance, split
 from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS
 from trainer.grid.sklearn_engine import SklearnEngine
@@ -263,18 +264,25 @@ def test_kernels_that_are_identities_share_their_solutions_and_not_their_predict
     assert_same_predictions(problems, splits_of(values, labels))
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-def test_memory_for_less_than_all_splits_changes_nothing(rows: int) -> None:
+def test_memory_for_one_split_at_a_time_changes_nothing() -> None:
     values, labels = blobs(90, 10, 3)
     splits = splits_of(values, labels)
-    one_split = 8 * 72 * 90 + 2 * 8 * 48**2  # of the matrices, and of two threads
-    memory = one_split * rows + 100  # in turns, or not at all
+    one_split = 8 * 72 * (72 + 18 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2  # with one thread
+    cramped = NativeEngine(2, memory=one_split)
 
-    cramped = solved(NativeEngine(2, memory=memory), GRID[::5], splits)
-    free = solved(NativeEngine(2), GRID[::5], splits)
+    assert cramped.suited_to(splits) is cramped
+    in_turns = solved(cramped, GRID[::5], splits)
 
-    for problem, solution in free.items():
-        assert cramped[problem].predicted.tolist() == solution.predicted.tolist()
+    for problem, solution in solved(NativeEngine(2), GRID[::5], splits).items():
+        assert in_turns[problem].predicted.tolist() == solution.predicted.tolist()
+
+
+def test_what_needs_too_much_memory_is_left_to_the_other_engine() -> None:
+    values, labels = blobs(90, 10, 3)
+    one_split = 8 * 72 * (72 + 18 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2
+    engine = NativeEngine(2, memory=one_split - 1)
+
+    assert engine.suited_to(splits_of(values, labels)).name == "sklearn"
 
 
 def test_the_cap_leaves_other_problems_alone() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import Split, assign_folds
 from trainer.grid.planner import group, problem_of, same_experiment, scales_freely
 from trainer.grid.project import GAMMA_EXPONENTS, Combination, Project

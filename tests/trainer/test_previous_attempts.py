@@ -14,7 +14,7 @@ import pytest
 from trainer.dataset import prepare
 from trainer.descriptors import LowLevel, flatten
 from trainer.errors import DatasetError, DocumentError
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import assign_folds, split
 from trainer.grid.planner import problem_of
 from trainer.grid.project import Combination, Project

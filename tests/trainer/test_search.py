@@ -9,7 +9,7 @@ import pytest
 from trainer.dataset import prepare
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.nested import check_nestable, nest
 from trainer.grid.project import Combination, Project

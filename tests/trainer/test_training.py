@@ -457,3 +457,7 @@ def test_any_documents_are_trained_on_or_refused_and_the_model_survives_the_disk
     assert Model.load(path).predict([documents[r] for r in dataset.recordings]) == predictions
     for prediction in predictions:
         assert sum(prediction.all.values()) == pytest.approx(1)
+
+
+def test_the_report_names_the_engine_that_had_the_memory(make_dataset: Any) -> None:
+    assert train(make_dataset(), ONE, 1, memory=1).report()["engine"] == "sklearn"

@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from tests.trainer.gaia_vectors import read_lines
 from trainer.dataset import Dataset, prepare
 from trainer.descriptors import flatten
-from trainer.grid.engine import choose_engine
+from trainer.grid.engines import choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.planner import problem_of
 from trainer.grid.project import Combination, Project

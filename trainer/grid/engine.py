@@ -7,7 +7,6 @@ give the same predictions.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +14,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import OptionsError
 from trainer.grid.folds import Split
 from trainer.models.svm import PairwiseSvm
 
@@ -73,6 +71,9 @@ class Engine(Protocol):
     def description(self) -> str:
         """Name and what it runs on, for people."""
 
+    def suited_to(self, splits: Sequence[Split]) -> Engine:
+        """Return the engine that has the memory to solve these splits: this one, as a rule."""
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
 
@@ -109,45 +110,3 @@ def class_weights(codes: Indices, *, balance: bool) -> Float64:
     """Return the factor on C for each class: 1, or ``n / (n_class * k)``."""
     counts = np.bincount(codes)
     return len(codes) / (counts * len(counts)) if balance else np.ones(len(counts))
-
-
-def choose_engine(name: str, *, jobs: int | None = None) -> Engine:
-    """Return the engine of that name; ``auto`` is the native one where it is built.
-
-    Parameters
-    ----------
-    name : {"auto", "native", "sklearn"}
-    jobs : int, optional
-        Fits at a time; as many as there are usable processors by default.
-
-    Raises
-    ------
-    OptionsError
-        There is no such engine here.
-    """
-    # Imported here: scikit-learn takes a second, and commands that train nothing come this way.
-    missing = why_no_native()
-    if name == "native" or (name == "auto" and not missing):
-        if missing:
-            raise OptionsError(
-                f"engine 'native' is not available here: {missing}; use 'auto' or 'sklearn'"
-            )
-        from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
-
-        return NativeEngine(jobs)
-    if name in {"auto", "sklearn"}:
-        from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
-
-        return SklearnEngine(jobs)
-    raise OptionsError(f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'")
-
-
-def why_no_native() -> str | None:
-    """Say in half a sentence why the native engine cannot be used; None if it can."""
-    try:
-        importlib.import_module("trainer.grid.native._native")
-    except ModuleNotFoundError:
-        return "it was not compiled when this package was installed, which takes a C++ compiler"
-    except ImportError as error:  # compiled for another system
-        return f"it cannot be loaded ({error})"
-    return None

@@ -7,32 +7,30 @@ interpreter lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from joblib import cpu_count
 from numpy.typing import NDArray
-from sklearn.utils import check_array
-from threadpoolctl import threadpool_limits
 
 from trainer.errors import DatasetError
 from trainer.grid import planner
-from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Problem, Solution
+from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Engine, Problem, Solution
+from trainer.grid.engines import MEMORY
 from trainer.grid.folds import Split
 from trainer.grid.native._native import Run, Task, instruction_sets
-from trainer.grid.native_matrices import Matrices, bytes_of, bytes_of_solving
-from trainer.grid.native_paths import Path, Tally, paths_of, plan
+from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
+from trainer.grid.native_paths import Path, Solved, Tally, paths_of, plan
+from trainer.grid.processors import usable_processors
 from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.models.svm import PairwiseSvm, pairs
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-GIBIBYTE = 2**30
-MEMORY = 2 * GIBIBYTE
 SECONDS_BETWEEN_SIGNALS = 0.1  # Python's signal handlers run that often
 
 NOT_FINITE = (  # scikit-learn's words
@@ -77,11 +75,12 @@ class NativeEngine:
 
     Notes
     -----
-    Memory in bytes: ``8 n (n + t)`` for each split of n training and t testing rows, and for each
-    thread ``8 m**2``, m being the rows of the largest two classes: 0.8 GiB and 2 x 0.12 GiB for
-    5 folds of 5000 recordings in two equal classes. Where that is more than `memory`, splits are
-    solved in turns (and solutions come late); where one split alone is more, the `sklearn` engine
-    takes over, which computes rows of the kernel as it needs them.
+    Memory in bytes: ``8 n (n + t + d)`` for each split of n training and t testing rows with d
+    columns, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m being the rows of the largest two
+    classes: 0.9 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four equal classes, d = 700.
+    Where that is more than `memory`, fewer threads are used, then splits are solved in turns (and
+    solutions come late); where one thread with one split needs more, `suited_to` hands over to the
+    `sklearn` engine, which computes rows of the kernel as it needs them.
     """
 
     jobs: int | None = None
@@ -98,36 +97,47 @@ class NativeEngine:
         """Name and instruction set."""
         return f"native ({self.instruction_set or instruction_sets()[0]})"
 
+    @property
+    def threads(self) -> int:
+        """How many there are."""
+        return self.jobs or usable_processors()
+
+    def suited_to(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine, or scikit-learn's where one split alone needs too much memory."""
+        has_room = all(self._threads_for([Rows.of(split)]) for split in splits)
+        return self if has_room else self._instead
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
-        if _refusal(splits) or len(self._turns(splits)) != 1:
+        if len(self._turns(splits)) > 1:
             return planner.scales_freely(splits, gammas)
-        self._multiply(splits)
-        return all(self._matrices[split].scales_freely(gammas) for split in splits)
+        matrices = self._multiplied(splits)
+        with ThreadPoolExecutor(self.threads) as pool:
+            return all(pool.map(lambda each: each.scales_freely(gammas), matrices))
 
     def solve(
         self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
     ) -> Iterator[Solution]:
         """Cross-validate each problem; see `Engine.solve`."""
         count = sum(len(split.testing_rows) for split in splits)
-        error = _refusal(splits)
-        if error:
-            for problem in problems:
-                yield Solution(problem, np.full(count, -1, dtype=np.intp), error=error)
-            return
-        turns = self._turns(splits)
-        if not turns:
-            fallback = SklearnEngine(self.jobs, self.max_iterations)
-            yield from fallback.solve(problems, splits, shortcuts=shortcuts)
-            return
         tallies = {path: Tally(path, count) for path in paths_of(problems)}
+        turns = self._turns(splits)
         for turn in turns:
-            for path in self._solve(list(tallies), turn, tallies, shortcuts=shortcuts):
+            matrices = self._multiplied(turn)
+            refusal = next((each.refusal for each in matrices if each.refusal), None)
+            if refusal:
+                nothing = np.full(count, -1, dtype=np.intp)
+                yield from (Solution(problem, nothing, error=refusal) for problem in problems)
+                return
+            self._matrices.clear()
+            for path in self._solve(tallies, turn, matrices, shortcuts=shortcuts):
                 if turn is turns[-1]:
                     yield from tallies[path].solutions(NOT_FINITE)
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
         """Train one machine; see `Engine.fit`."""
+        if not self._threads_for([Rows(X, codes, X[:0])]):
+            return self._instead.fit(X, codes, problem=problem, weights=weights)
         trained = self.train(X, codes, problem=problem, weights=weights)
         if not trained.finite:
             raise DatasetError(f"the support vector machine cannot be trained: {NOT_FINITE}")
@@ -135,14 +145,15 @@ class NativeEngine:
 
     def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
         """Train one machine as `fit` does, and say how it went."""
-        matrices = Matrices.of(X, codes, np.empty((0, X.shape[1])))
+        rows = Rows(X, codes, X[:0])
+        (matrices,) = multiply([rows], threads=self.threads)
         bounds = problem.C * weights
         tasks = [
             Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [(bounds[a], bounds[b])])
             for a, b in pairs(len(weights))
         ]
-        with closing(self._run([matrices], tasks, saturate=False, keep=True)) as run:
-            taken = {task: run.take(task, 1)[0][0] for task in _done(run, len(tasks))}
+        with closing(self._run([rows], [matrices], tasks, saturate=False, keep=True)) as run:
+            taken = {task: run.take_trained(task) for task in _done(run, len(tasks))}
         # Of each pair in their order:
         coefficients, rho, iterations, converged, finite = zip(
             *(taken[task] for task in range(len(tasks))), strict=True
@@ -154,58 +165,62 @@ class NativeEngine:
             finite=all(finite),
         )
 
+    @property
+    def _instead(self) -> SklearnEngine:
+        return SklearnEngine(self.jobs, self.max_iterations)
+
+    def _threads_for(self, sets: Sequence[Rows]) -> int:
+        """Return how many threads the memory allows beside the matrices of these sets."""
+        room = self.memory - sum(bytes_of(rows) for rows in sets)
+        return max(0, min(self.threads, room // max(bytes_of_thread(rows) for rows in sets)))
+
     def _turns(self, splits: Sequence[Split]) -> list[list[Split]]:
-        """Put splits together that fit into the memory; none if one does not fit by itself."""
-        threads = self.jobs or cpu_count()
+        """Put splits together that fit into the memory; one that does not goes alone."""
         turns: list[list[Split]] = []
-        left = 0
         for split in splits:
-            needed = bytes_of(split)
-            room = self.memory - threads * bytes_of_solving(split)
-            if needed > room:
-                return []
-            if not turns or needed > left:
-                turns.append([])
-                left = room
-            turns[-1].append(split)
-            left -= needed
+            if turns and self._threads_for([Rows.of(each) for each in (*turns[-1], split)]):
+                turns[-1].append(split)
+            else:
+                turns.append([split])
         return turns
 
-    def _multiply(self, splits: Sequence[Split]) -> None:
-        # The BLAS takes all processors by itself; looking for it to say so takes 10 ms.
-        limited = self.jobs and self.jobs < cpu_count()
-        with threadpool_limits(self.jobs, user_api="blas") if limited else nullcontext():
-            for split in splits:
-                if split not in self._matrices:
-                    self._matrices[split] = Matrices.of_split(split)
+    def _multiplied(self, splits: Sequence[Split]) -> list[Matrices]:
+        missing = [split for split in splits if split not in self._matrices]
+        made = multiply([Rows.of(split) for split in missing], threads=self.threads)
+        self._matrices.update(zip(missing, made, strict=True))
+        return [self._matrices[split] for split in splits]
 
     def _solve(
         self,
-        paths: Sequence[Path],
+        tallies: Mapping[Path, Tally],
         splits: Sequence[Split],
-        tallies: dict[Path, Tally],
+        matrices: Sequence[Matrices],
         *,
         shortcuts: bool,
     ) -> Iterator[Path]:
         """Solve all paths on some splits; yield each path when it is done with them."""
-        self._multiply(splits)
-        matrices = [self._matrices.pop(split) for split in splits]
-        items = plan(paths, splits, matrices, shortcuts=shortcuts)
-        left = {path: len(splits) for path in paths}
+        rows = [Rows.of(split) for split in splits]
+        items = plan(list(tallies), splits, matrices, shortcuts=shortcuts)
+        left = dict.fromkeys(tallies, len(splits))
         tasks = [item.task for item in items]
-        with closing(self._run(matrices, tasks, saturate=shortcuts, keep=False)) as run:
+        with closing(self._run(rows, matrices, tasks, saturate=shortcuts, keep=False)) as run:
             for task in _done(run, len(items)):
                 item = items[task]
-                solutions, solved_as, decisions = run.take(task, len(item.paths))
-                for path, of_path in zip(item.paths, decisions, strict=True):
-                    split = splits[item.split]
-                    if tallies[path].add(split, item.pair, solutions, solved_as, of_path):
+                solved = Solved(*run.take(task))
+                for path, decisions in zip(item.paths, solved.decisions, strict=True):
+                    if tallies[path].add(splits[item.split], item.pair, solved, decisions):
                         left[path] -= 1
                         if not left[path]:
                             yield path
 
     def _run(
-        self, matrices: Sequence[Matrices], tasks: list[Task], *, saturate: bool, keep: bool
+        self,
+        sets: Sequence[Rows],
+        matrices: Sequence[Matrices],
+        tasks: list[Task],
+        *,
+        saturate: bool,
+        keep: bool,
     ) -> Run:
         return Run(
             [each.products for each in matrices],
@@ -215,7 +230,7 @@ class NativeEngine:
             saturate,
             keep,
             self.instruction_set,
-            min(self.jobs or cpu_count(), len(tasks)),
+            max(1, min(self._threads_for(sets), len(tasks))),
         )
 
 
@@ -226,19 +241,6 @@ def _done(run: Run, count: int) -> Iterator[int]:
         if task is not None:
             count -= 1
             yield task
-
-
-def _refusal(splits: Sequence[Split]) -> str | None:
-    """Say why scikit-learn would not take these values, in its own words."""
-    for split in splits:
-        for values in (split.training, split.testing):
-            if values.shape[1] and np.isfinite(values.sum()):  # as a rule
-                continue
-            try:
-                check_array(values, dtype=np.float64, estimator="SVC", input_name="X")
-            except ValueError as error:
-                return str(error)
-    return None
 
 
 def _machine(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,8 @@ from trainer.models.svm import pairs, vote
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-# Coefficients (empty unless kept), rho, iterations, converged, finite
-PairSolution = tuple[Float64, float, int, bool, bool]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # looked up for each work item, by what it is
 class Path:
     """Problems that differ in nothing but C, which grows."""
 
@@ -32,6 +30,23 @@ class Path:
     def first(self) -> Problem:
         """The one of the smallest C."""
         return self.problems[0]
+
+
+class Solved(NamedTuple):
+    """What a work item yields.
+
+    Attributes
+    ----------
+    decisions : ndarray of float64, shape (n_paths, n_points, n_testing)
+    solved_as : ndarray of intp, shape (n_points,)
+        For each C the smallest that has the same solution.
+    converged, finite : ndarray of bool, shape (n_points,)
+    """
+
+    decisions: Float64
+    solved_as: Indices
+    converged: NDArray[np.bool_]
+    finite: NDArray[np.bool_]
 
 
 def paths_of(problems: Sequence[Problem]) -> list[Path]:
@@ -82,6 +97,7 @@ def plan(
     for path in paths:
         for number, split in enumerate(splits):
             weights = class_weights(split.training_codes, balance=path.first.balance_classes)
+            bounds = [(problem.C * weights).tolist() for problem in path.problems]
             for pair, (a, b) in enumerate(pairs(len(weights))):
                 if (path, number, pair) in merged:
                     continue
@@ -93,7 +109,7 @@ def plan(
                     b,
                     path.first.kernel == "rbf",
                     [other.first.gamma for other in together],
-                    [(p.C * weights[a], p.C * weights[b]) for p in path.problems],
+                    [(bound[a], bound[b]) for bound in bounds],
                 )
                 items.append(Item(number, pair, together, task))
     return items
@@ -128,22 +144,14 @@ class Tally:
         self.solved_as = np.zeros(points, dtype=np.intp)
         self._decisions: dict[Split, dict[int, Float64]] = {}
 
-    def add(
-        self,
-        split: Split,
-        pair: int,
-        solutions: Sequence[PairSolution],
-        solved_as: Sequence[int],
-        decisions: Float64,
-    ) -> bool:
+    def add(self, split: Split, pair: int, solved: Solved, decisions: Float64) -> bool:
         """Add one pair of one split; whether it was the split's last."""
-        of_point = np.asarray(solved_as)
-        self.converged &= np.array([solution[3] for solution in solutions])[of_point]
-        self.finite &= np.array([solution[4] for solution in solutions])[of_point]
-        np.maximum(self.solved_as, of_point, out=self.solved_as)
+        self.converged &= solved.converged
+        self.finite &= solved.finite
+        np.maximum(self.solved_as, solved.solved_as, out=self.solved_as)
         n_classes = len(split.class_of_code)
         decided = self._decisions.setdefault(split, {})
-        decided[pair] = decisions[of_point]
+        decided[pair] = decisions
         if len(decided) < n_classes * (n_classes - 1) // 2:
             return False
         del self._decisions[split]

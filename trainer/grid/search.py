@@ -39,6 +39,8 @@ class CombinationResult:
         Why it failed.
     same_as : Combination or None
         The combination that was solved in its place, being the same problem.
+    engine : str or None
+        Name of what solved it; None if it came to nothing before.
     """
 
     combination: Combination
@@ -47,6 +49,7 @@ class CombinationResult:
     converged: bool
     error: str | None = None
     same_as: Combination | None = None
+    engine: str | None = None
 
 
 def search(
@@ -171,6 +174,7 @@ def _solve(
     collapse: bool,
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
+    engine = engine.suited_to(splits)
     gammas = [problem_of(item).gamma for item in combinations if item.kernel == "poly"]
     scales = collapse and bool(gammas) and engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
@@ -183,7 +187,9 @@ def _solve(
             original = solved[solution.same_as]
             result = replace(original, combination=representative, same_as=original.combination)
         else:
-            result = _result(representative, solution, dataset.labels, fold_of)
+            result = replace(
+                _result(representative, solution, dataset.labels, fold_of), engine=engine.name
+            )
             solved[solution.problem] = result
         yield result
         for other in others:

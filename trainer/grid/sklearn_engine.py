@@ -7,15 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from trainer.errors import DatasetError
 from trainer.grid import planner
-from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Problem, Solution, class_weights
+from trainer.grid.engine import (
+    MAX_ITERATIONS,
+    TOLERANCE,
+    Engine,
+    Problem,
+    Solution,
+    class_weights,
+)
 from trainer.grid.folds import Split
+from trainer.grid.processors import usable_processors
 from trainer.models.svm import DEGREE, PairwiseSvm, vote
 
 Float64 = NDArray[np.float64]
@@ -51,6 +59,11 @@ class SklearnEngine:
         """The name; there is nothing to add."""
         return self.name
 
+    def suited_to(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine: libsvm keeps no more of a kernel than its cache holds."""
+        del splits
+        return self
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         return planner.scales_freely(splits, gammas)
@@ -61,7 +74,7 @@ class SklearnEngine:
         """Cross-validate each problem; see `Engine.solve`. There are no shortcuts here."""
         del shortcuts
         pool = Parallel(
-            n_jobs=self.jobs or cpu_count(),
+            n_jobs=self.jobs or usable_processors(),
             backend="threading",
             return_as="generator_unordered",
         )

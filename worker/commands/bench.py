@@ -64,7 +64,7 @@ def grid(
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
     from trainer.bench.grid import Order, measure  # noqa: PLC0415
-    from trainer.grid.engine import choose_engine  # noqa: PLC0415
+    from trainer.grid.engines import choose_engine  # noqa: PLC0415
 
     order = Order(**given | {"against": tuple(given["against"])})
     solver = choose_engine(engine, jobs=order.jobs)

@@ -21,6 +21,7 @@ from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
 from worker.commands.writing import destination, write_aside
+from worker.settings import MEBIBYTE
 
 # Flags and options of the command that go into the job options under their own name.
 _SAME_NAME = (
@@ -51,8 +52,8 @@ class Order:
         Whether the report holds the predictions of every combination.
     options
         Options as a job of the database has them.
-    engine, jobs
-        What solves the grid, and in how many processes or threads.
+    engine, jobs, memory
+        What solves the grid, in how many threads, and with how many MiB.
     """
 
     ground_truth: Path
@@ -63,6 +64,7 @@ class Order:
     options: Mapping[str, Any]
     engine: str
     jobs: int | None
+    memory: int
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -120,6 +122,7 @@ def _evaluate(invocation: Invocation, order: Order) -> Evaluation:
             options.seed,
             engine=order.engine,
             jobs=order.jobs,
+            memory=order.memory * MEBIBYTE,
             progress=told,
             provenance=_provenance(order),
         )

@@ -180,7 +180,7 @@ def _folder(about: str, setting: str, folder: Path) -> Finding:
 def _engine(settings: Settings) -> Finding:
     # Imported here: of all checks only this one needs scikit-learn.
     from trainer.errors import TrainerError  # noqa: PLC0415
-    from trainer.grid.engine import choose_engine, why_no_native  # noqa: PLC0415
+    from trainer.grid.engines import choose_engine, why_no_native  # noqa: PLC0415
 
     try:
         engine = choose_engine(settings.engine, jobs=settings.jobs)

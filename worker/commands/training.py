@@ -57,6 +57,13 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
     type=click.IntRange(1, 1024),
     help="Problems solved at a time (one per processor).",
 )
+@click.option(
+    "--memory",
+    type=click.IntRange(1, 16_777_216),
+    default=2048,
+    show_default=True,
+    help="MiB that the native engine's matrices may take.",
+)
 @click.pass_obj
 def train(invocation: Invocation, /, **given: Any) -> int:
     """Train a model on labelled documents and evaluate it.

@@ -35,24 +35,39 @@ struct HeldRun {
     std::unique_ptr<Run> run;
 };
 
-Matrix as_array(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
-    Matrix array(std::move(shape));
+template <typename Element>
+py::array_t<Element> as_array(const std::vector<Element>& values, std::vector<py::ssize_t> shape) {
+    py::array_t<Element> array(std::move(shape));
     std::copy(values.begin(), values.end(), array.mutable_data());
     return array;
 }
 
-py::tuple as_tuple(const Result& result, long gammas) {
-    py::list solutions;
-    for (const PairSolution& solution : result.solutions)
-        solutions.append(py::make_tuple(
-            as_array(solution.coefficients,
-                     {static_cast<py::ssize_t>(solution.coefficients.size())}),
-            solution.rho, solution.iterations, solution.converged, solution.finite));
-    const long count = static_cast<long>(result.solutions.size());
-    const long series = gammas * count;
-    const long rows = series > 0 ? static_cast<long>(result.decisions.size()) / series : 0;
-    return py::make_tuple(solutions, result.solved_as,
-                          as_array(result.decisions, {gammas, count, rows}));
+template <typename Element>
+py::array_t<Element> as_array(const std::vector<Element>& values) {
+    return as_array(values, {static_cast<py::ssize_t>(values.size())});
+}
+
+// A value of each solution, for each point of the path that it belongs to.
+template <typename Element, typename Value>
+py::array_t<Element> of_points(const Result& result, Value value) {
+    std::vector<Element> values;
+    for (const long solution : result.solved_as)
+        values.push_back(value(result.solutions[static_cast<std::size_t>(solution)]));
+    return as_array(values);
+}
+
+py::tuple as_tuple(const Result& result) {
+    const long points = static_cast<long>(result.solved_as.size());
+    return py::make_tuple(
+        as_array(result.decisions, {result.gammas, points, result.rows}),
+        as_array(result.solved_as),
+        of_points<bool>(result, [](const PairSolution& each) { return each.converged; }),
+        of_points<bool>(result, [](const PairSolution& each) { return each.finite; }));
+}
+
+py::tuple as_tuple(const PairSolution& solution) {
+    return py::make_tuple(as_array(solution.coefficients), solution.rho, solution.iterations,
+                          solution.converged, solution.finite);
 }
 
 }  // namespace
@@ -75,18 +90,22 @@ PYBIND11_MODULE(_native, module) {
     py::class_<Products>(module, "Products")
         .def(py::init(&as_products), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(),
              py::keep_alive<1, 4>())
-        .def("smallest_distances", [](const Products& products) {
-            const long classes = static_cast<long>(products.starts.size()) - 1;
-            return as_array(smallest_distances(products), {classes, classes});
+        .def("smallest_distances",
+             [](const Products& products) {
+                 const py::ssize_t classes = static_cast<py::ssize_t>(products.starts.size()) - 1;
+                 const std::vector<double> smallest = [&] {
+                     const py::gil_scoped_release release;
+                     return smallest_distances(products, choose_passes(""));
+                 }();
+                 return as_array(smallest, {classes, classes});
+             })
+        .def("cubic_range", [](const Products& products, double margin) {
+            const CubicRow range = [&] {
+                const py::gil_scoped_release release;
+                return cubic_range(products, margin, choose_passes(""));
+            }();
+            return py::make_tuple(range.apart, range.least, range.largest);
         });
-
-    module.def("cubic_range", [](const Matrix& products, double margin) {
-        const CubicRange range = [&] {
-            const py::gil_scoped_release release;
-            return cubic_range(products.data(), products.shape(0), margin);
-        }();
-        return py::make_tuple(range.apart, range.least, range.largest);
-    });
 
     py::class_<HeldRun>(module, "Run")
         .def(py::init([](const py::list& splits, const py::list& tasks, double tolerance,
@@ -112,8 +131,13 @@ PYBIND11_MODULE(_native, module) {
             }();
             return task < 0 ? std::nullopt : std::optional<long>(task);
         })
-        .def("take", [](HeldRun& self, long task, long gammas) {
-            const py::tuple taken = as_tuple(self.run->result(task), gammas);
+        .def("take", [](HeldRun& self, long task) {
+            const py::tuple taken = as_tuple(self.run->result(task));
+            self.run->release(task);
+            return taken;
+        })
+        .def("take_trained", [](HeldRun& self, long task) {
+            const py::tuple taken = as_tuple(self.run->result(task).solutions.front());
             self.run->release(task);
             return taken;
         })

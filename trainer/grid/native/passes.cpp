@@ -27,7 +27,9 @@ inline Vector load(const Element* from) {
     return vector;
 }
 
+// Zeros take the place of what is beyond the end.
 inline Doubles load_part(const double* from, long count) {
+    if (count >= LANES) return load<Doubles>(from);
     Doubles vector = {};
     for (long lane = 0; lane < LANES && lane < count; ++lane) vector[lane] = from[lane];
     return vector;
@@ -251,8 +253,53 @@ double dot(const double* x, const double* y, long count) {
     return sum;
 }
 
+bool any(Integers lanes) {
+    int64_t found = 0;
+    for (int lane = 0; lane < LANES; ++lane) found |= lanes[lane];
+    return found != 0;
+}
+
+// What is not a number must not pass for far away.
+double least_distance(const double* products, const double* squares, double square, long count) {
+    Doubles least = Doubles{} + INFINITE;
+    Integers unknown = {};
+    for (long k = 0; k < count; k += LANES) {
+        const Integers inside = positions() + k < count;
+        const Doubles distance =
+            square + load<Doubles>(squares + k) - 2.0 * load_part(products + k, count - k);
+        unknown |= inside & ~(distance > -INFINITE);
+        least = inside & (distance < least) ? distance : least;
+    }
+    double smallest = any(unknown) ? -INFINITE : INFINITE;
+    for (int lane = 0; lane < LANES; ++lane)
+        if (least[lane] < smallest) smallest = least[lane];
+    return smallest;
+}
+
+CubicRow cubic_row(const double* products, const double* norms, double norm, double margin,
+                   long count) {
+    Doubles least = Doubles{} + INFINITE, largest = {};
+    Integers near = {};
+    for (long k = 0; k < count; k += LANES) {
+        const Integers inside = positions() + k < count;
+        const Doubles product = load_part(products + k, count - k);
+        const Doubles value = product * product * product;
+        const Doubles magnitude = value < 0.0 ? -value : value;
+        const Doubles sum = norm + load<Doubles>(norms + k);
+        near |= inside & ~((sum - 2.0 * value) > margin * sum);
+        largest = inside & (magnitude > largest) ? magnitude : largest;
+        least = inside & (magnitude > 0.0) & (magnitude < least) ? magnitude : least;
+    }
+    CubicRow row{!any(near), INFINITE, 0};
+    for (int lane = 0; lane < LANES; ++lane) {
+        if (largest[lane] > row.largest) row.largest = largest[lane];
+        if (least[lane] < row.least) row.least = least[lane];
+    }
+    return row;
+}
+
 }  // namespace
 
 extern const Passes PASSES;
 const Passes PASSES = {PASSES_NAME, update, second,     add, rbf,
-                       rbf_clamped, cubic,  cubic_wide, dot};
+                       rbf_clamped, cubic,  cubic_wide, dot, least_distance, cubic_row};

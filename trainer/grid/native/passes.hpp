@@ -19,6 +19,12 @@ struct Second {
     long index;        // -1: there is none
 };
 
+// Of inner products cubed.
+struct CubicRow {
+    bool apart;             // each is smaller than what it would be for equal vectors, by a margin
+    double least, largest;  // magnitudes, zeros left out
+};
+
 struct Passes {
     const char* name;
 
@@ -46,4 +52,11 @@ struct Passes {
 
     // Inner product of two arrays of doubles.
     double (*dot)(const double* x, const double* y, long count);
+
+    // The least of square + squares - 2 products.
+    double (*least_distance)(const double* products, const double* squares, double square,
+                             long count);
+
+    CubicRow (*cubic_row)(const double* products, const double* norms, double norm, double margin,
+                          long count);
 };

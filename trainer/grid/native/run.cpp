@@ -9,55 +9,41 @@ namespace {
 
 using Doubles = std::vector<double>;
 
-// The two classes of a pair, as places in the split.
-struct Pair {
-    long first, first_count, second, second_count;
-
-    Pair(const Products& products, const Task& task)
-        : first(products.starts[task.first]),
-          first_count(products.starts[task.first + 1] - first),
-          second(products.starts[task.second]),
-          second_count(products.starts[task.second + 1] - second) {}
-
-    long count() const { return first_count + second_count; }
-    long place(long t) const { return t < first_count ? first + t : second + t - first_count; }
-};
-
-void fill_kernel(PairKernel& kernel, const Products& products, const Pair& pair, const Task& task,
-                 const Passes& passes) {
-    const double gamma = task.gammas.front();
-    const double* squares = products.squares.data();
-    for (long t = 0; t < kernel.count; ++t) {
-        const long place = pair.place(t);
-        const double* from = products.training + place * products.training_count;
-        float* to = kernel.rows[t];
-        const auto fill = [&](float* out, long start, long count) {
-            if (task.rbf)
-                passes.rbf(out, from + start, squares + start, squares[place], gamma, count);
-            else
-                passes.cubic(out, from + start, gamma, count);
-        };
-        fill(to, pair.first, pair.first_count);
-        fill(to + pair.first_count, pair.second, pair.second_count);
-        const double square = squares[place], base = gamma * square;
-        kernel.diagonal[t] = task.rbf ? std::exp(-gamma * (square + square - 2 * square))
-                                      : base * (base * base);
+// The kernel matrix of a pair within that of its split.
+PairKernel gather(const float* values, long stride, const Pair& pair, const Products& products,
+                  const Kernel& kernel, Rows& room) {
+    PairKernel gathered{pair.count(), pair.first_count, values, stride, Doubles(pair.count())};
+    for (long t = 0; t < pair.count(); ++t)
+        gathered.diagonal[t] = diagonal(products.squares[pair.place(t)], kernel);
+    if (pair.is_whole(products)) return gathered;
+    room.resize(pair.count());
+    for (long t = 0; t < pair.count(); ++t) {
+        const float* from = values + pair.place(t) * stride;
+        std::copy_n(from + pair.first, pair.first_count, room[t]);
+        std::copy_n(from + pair.second, pair.second_count, room[t] + pair.first_count);
     }
+    gathered.values = room[0];
+    gathered.stride = room.stride();
+    return gathered;
 }
 
-// One row of the kernel between a testing row and the vectors of a pair.
-void fill_testing_row(double* to, long row, const Products& products, const Pair& pair, bool rbf,
-                      double gamma, const Passes& passes) {
-    const double* from = products.testing + row * products.training_count;
-    const auto fill = [&](double* out, long start, long count) {
-        if (rbf)
-            passes.rbf_clamped(out, from + start, products.squares.data() + start,
-                               products.testing_squares[row], gamma, count);
-        else
-            passes.cubic_wide(out, from + start, gamma, count);
-    };
-    fill(to, pair.first, pair.first_count);
-    fill(to + pair.first_count, pair.second, pair.second_count);
+// What the solutions say of one testing row, whose kernel with the pair is given.
+void decide(Result& result, long gamma, long row, const Doubles& kernel_row,
+            const Passes& passes) {
+    const long points = static_cast<long>(result.solved_as.size());
+    double* decisions = result.decisions.data() + gamma * points * result.rows + row;
+    for (long point = 0; point < points; ++point) {
+        const long solution = result.solved_as[point];
+        if (point > 0 && result.solved_as[point - 1] == solution) {
+            decisions[point * result.rows] = decisions[(point - 1) * result.rows];
+            continue;
+        }
+        const PairSolution& solved = result.solutions[solution];
+        decisions[point * result.rows] =
+            passes.dot(kernel_row.data(), solved.coefficients.data(),
+                       static_cast<long>(solved.coefficients.size())) -
+            solved.rho;
+    }
 }
 
 }  // namespace
@@ -68,6 +54,7 @@ Run::Run(std::vector<Products> splits, std::vector<Task> tasks, Options options,
       options_(options),
       results_(tasks_.size()) {
     options_.limits.stop = &stop_;
+    for (const Task& task : tasks_) expect(task);
     try {
         for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
     } catch (...) {  // the system has no more threads: nobody else would wait for those begun
@@ -86,13 +73,14 @@ void Run::join() {
 void Run::stop() { stop_ = true; }
 
 void Run::work() {
+    Room room;
     while (!stop_) {
         const std::size_t task = begun_++;
         if (task >= tasks_.size()) return;
         Result result;
         std::exception_ptr error;
         try {
-            result = carry_out(tasks_[task]);
+            result = carry_out(tasks_[task], room);
         } catch (...) {  // no memory
             error = std::current_exception();
         }
@@ -114,80 +102,83 @@ long Run::wait(double seconds) {
     return task;
 }
 
-Result Run::carry_out(const Task& task) const {
+Run::Key Run::key(const Task& task) {
+    return {task.split, task.rbf, task.gammas.front()};
+}
+
+void Run::expect(const Task& task) {
     const Products& products = splits_[static_cast<std::size_t>(task.split)];
-    const Passes& passes = *options_.passes;
+    Shared& shared = shared_
+                         .try_emplace(key(task), products.training_count, products.testing_count,
+                                      spare_floats_, spare_doubles_)
+                         .first->second;
+    shared.training.add_user();
+    shared.testing.add_user();
+}
+
+Result Run::carry_out(const Task& task, Room& room) {
+    const Products& products = splits_[static_cast<std::size_t>(task.split)];
     const Pair pair(products, task);
-    PairKernel kernel(pair.first_count, pair.second_count);
-    fill_kernel(kernel, products, pair, task, passes);
-
+    Shared& shared = shared_.at(key(task));
     Result result;
-    bool saturated = false;
-    for (const Bounds& C : task.path) {
-        if (!saturated) {
-            result.solutions.push_back(solve(kernel, C, options_.limits, passes));
-            const PairSolution& last = result.solutions.back();
-            saturated = options_.saturate && last.converged && !last.bounded;
-        }
-        result.solved_as.push_back(static_cast<long>(result.solutions.size()) - 1);
-        if (stop_) return result;
-    }
-
-    const long solutions = static_cast<long>(result.solutions.size());
-    const long rows = products.testing_count;
-    result.decisions.resize(task.gammas.size() * solutions * rows);
-    Doubles kernel_row(pair.count() + PADDING);
-    double* decision = result.decisions.data();
-    for (const double gamma : task.gammas) {
-        for (long row = 0; row < rows && !stop_; ++row) {
-            fill_testing_row(kernel_row.data(), row, products, pair, task.rbf, gamma, passes);
-            for (long s = 0; s < solutions; ++s) {
-                const PairSolution& solution = result.solutions[s];
-                decision[s * rows + row] =
-                    passes.dot(kernel_row.data(), solution.coefficients.data(), pair.count()) -
-                    solution.rho;
-            }
-        }
-        decision += solutions * rows;
-    }
+    solve_path(result, task, pair, products, shared.training, room);
+    shared.training.release();
+    if (stop_) return result;
+    decide_path(result, task, pair, products, shared.testing);
+    shared.testing.release();
     if (!options_.keep_coefficients)
         for (PairSolution& solution : result.solutions) Doubles().swap(solution.coefficients);
     return result;
 }
 
-std::vector<double> smallest_distances(const Products& products) {
-    const long classes = static_cast<long>(products.starts.size()) - 1;
-    Doubles smallest(classes * classes, std::numeric_limits<double>::infinity());
-    for (long a = 0; a < classes; ++a)
-        for (long i = products.starts[a]; i < products.starts[a + 1]; ++i) {
-            const double* row = products.training + i * products.training_count;
-            for (long b = a; b < classes; ++b) {
-                double& least = smallest[a * classes + b];
-                const long start = b == a ? i + 1 : products.starts[b];
-                for (long j = start; j < products.starts[b + 1]; ++j)
-                    // Not a number counts as near: it must not pass for an identity.
-                    least = !(products.squares[i] + products.squares[j] - 2 * row[j] >= least)
-                                ? products.squares[i] + products.squares[j] - 2 * row[j]
-                                : least;
-            }
+void Run::solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
+                     SharedMatrix<float>& training, Room& room) const {
+    const Passes& passes = *options_.passes;
+    const Kernel kernel{task.rbf, task.gammas.front()};
+    const float* values = training.get([&](float* to, long stride, long row) {
+        fill_training(to, stride, row, products, kernel, passes);
+    });
+    const PairKernel gathered =
+        gather(values, training.stride(), pair, products, kernel, room.gathered);
+    bool saturated = false;
+    for (const Bounds& C : task.path) {
+        if (stop_) return;
+        if (!saturated) {
+            result.solutions.push_back(
+                solve(gathered, C, options_.limits, passes, room.reordered));
+            const PairSolution& last = result.solutions.back();
+            saturated = options_.saturate && last.converged && !last.bounded;
         }
-    for (long a = 0; a < classes; ++a)
-        for (long b = 0; b < a; ++b) smallest[a * classes + b] = smallest[b * classes + a];
-    return smallest;
+        result.solved_as.push_back(static_cast<long>(result.solutions.size()) - 1);
+    }
 }
 
-CubicRange cubic_range(const double* products, long count, double margin) {
-    const auto cubed = [](double value) { return value * value * value; };
-    Doubles norms(count);
-    for (long i = 0; i < count; ++i) norms[i] = cubed(products[i * count + i]);
-    CubicRange range{true, std::numeric_limits<double>::infinity(), 0};
-    for (long i = 0; i < count; ++i)
-        for (long j = 0; j <= i; ++j) {
-            const double value = cubed(products[i * count + j]);
-            const double magnitude = std::abs(value), sum = norms[i] + norms[j];
-            if (j < i && !(sum - 2 * value > margin * sum)) range.apart = false;
-            if (!(magnitude <= range.largest)) range.largest = magnitude;
-            if (magnitude > 0 && magnitude < range.least) range.least = magnitude;
+void Run::decide_path(Result& result, const Task& task, const Pair& pair, const Products& products,
+                      SharedMatrix<double>& testing) const {
+    const Passes& passes = *options_.passes;
+    const Kernel kernel{task.rbf, task.gammas.front()};
+    const double* values = testing.get([&](double* to, long stride, long row) {
+        fill_testing(to, stride, row, products, kernel, passes);
+    });
+    result.gammas = static_cast<long>(task.gammas.size());
+    result.rows = products.testing_count;
+    result.decisions.resize(task.gammas.size() * task.path.size() *
+                            static_cast<std::size_t>(result.rows));
+    Doubles kernel_row(static_cast<std::size_t>(pair.count() + PADDING));
+    double* const first = kernel_row.data();
+    double* const second = first + pair.first_count;
+    for (long row = 0; row < result.rows && !stop_; ++row) {
+        const double* from = values + row * testing.stride();
+        std::copy_n(from + pair.first, pair.first_count, first);
+        std::copy_n(from + pair.second, pair.second_count, second);
+        decide(result, 0, row, kernel_row, passes);
+    }
+    // Further gammas of an identity kernel belong to this pair: not worth sharing.
+    for (long other = 1; other < result.gammas; ++other)
+        for (long row = 0; row < result.rows && !stop_; ++row) {
+            const Kernel same{task.rbf, task.gammas[static_cast<std::size_t>(other)]};
+            fill_testing_row(first, row, pair.first, pair.first_count, products, same, passes);
+            fill_testing_row(second, row, pair.second, pair.second_count, products, same, passes);
+            decide(result, other, row, kernel_row, passes);
         }
-    return range;
 }

@@ -5,21 +5,14 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <vector>
 
+#include "kernels.hpp"
 #include "solver.hpp"
-
-// The inner products of one split; classes lie one after the other. Nothing is owned.
-struct Products {
-    long training_count, testing_count;
-    const double* training;             // training_count x training_count
-    const double* testing;              // testing_count x training_count
-    std::vector<double> squares;        // of the training rows, padded
-    const double* testing_squares;      // of the testing rows
-    std::vector<long> starts;           // of each class; the last is training_count
-};
 
 struct Task {
     long split;
@@ -29,10 +22,26 @@ struct Task {
     std::vector<Bounds> path;    // ascending
 };
 
+// The two classes of a pair, as places in the split.
+struct Pair {
+    long first, first_count, second, second_count;
+
+    Pair(const Products& products, const Task& task)
+        : first(products.starts[task.first]),
+          first_count(products.starts[task.first + 1] - first),
+          second(products.starts[task.second]),
+          second_count(products.starts[task.second + 1] - second) {}
+
+    long count() const { return first_count + second_count; }
+    bool is_whole(const Products& products) const { return count() == products.training_count; }
+    long place(long t) const { return t < first_count ? first + t : second + t - first_count; }
+};
+
 struct Result {
     std::vector<PairSolution> solutions;  // of each point of the path that was solved
     std::vector<long> solved_as;          // for each point of the path, which of `solutions`
-    std::vector<double> decisions;        // (gammas, solutions, testing rows)
+    long gammas = 0, rows = 0;            // rows that are tested on
+    std::vector<double> decisions;        // (gammas, points of the path, rows)
 };
 
 struct Options {
@@ -57,13 +66,39 @@ public:
     void stop();
 
 private:
+    // What the work items of a split, of one kernel and gamma, have in common.
+    struct Shared {
+        Shared(long training_count, long testing_count, Spare<float>& floats,
+               Spare<double>& doubles)
+            : training(training_count, training_count, floats),
+              testing(testing_count, training_count, doubles) {}
+
+        SharedMatrix<float> training;
+        SharedMatrix<double> testing;
+    };
+    // What a thread uses for one work item after the other.
+    struct Room {
+        Rows gathered, reordered;
+    };
+
+    using Key = std::tuple<long, bool, double>;  // split, kernel and gamma
+
     void work();
     void join();
-    Result carry_out(const Task& task) const;
+    static Key key(const Task& task);
+    void expect(const Task& task);
+    Result carry_out(const Task& task, Room& room);
+    void solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
+                    SharedMatrix<float>& training, Room& room) const;
+    void decide_path(Result& result, const Task& task, const Pair& pair, const Products& products,
+                     SharedMatrix<double>& testing) const;
 
     std::vector<Products> splits_;
     std::vector<Task> tasks_;
     Options options_;
+    Spare<float> spare_floats_;
+    Spare<double> spare_doubles_;
+    std::map<Key, Shared> shared_;  // made before the threads begin
     std::vector<Result> results_;
     std::atomic<std::size_t> begun_{0};
     std::atomic<bool> stop_{false};
@@ -73,14 +108,3 @@ private:
     std::exception_ptr error_;
     std::vector<std::thread> threads_;
 };
-
-// The smallest squared distance between two different rows of each pair of classes, (k, k).
-std::vector<double> smallest_distances(const Products& products);
-
-// What decides whether the cubic kernel only scales with gamma, see trainer.grid.planner.
-struct CubicRange {
-    bool apart;             // every two rows are further from each other than float32 resolves
-    double least, largest;  // magnitudes of inner products cubed, zeros left out
-};
-
-CubicRange cubic_range(const double* products, long count, double margin);

@@ -14,7 +14,7 @@ constexpr long SHRINK_EVERY = 1000;   // iterations, or fewer where there are fe
 constexpr double NEARLY_DONE = 10;    // times the tolerance: what was shrunk is looked at again
 constexpr long LOOK_UP_EVERY = 1024;  // iterations between two looks at `stop`
 
-using Doubles = std::vector<double>;
+using Doubles = std::vector<double, Aligned<double>>;
 using Indices = std::vector<long>;
 
 // Vectors are kept in an order in which the active ones come first; `order_` has their places in
@@ -22,7 +22,8 @@ using Indices = std::vector<long>;
 // loops, and as a change of sign rounds nothing, the steps stay the same.
 class Solver {
 public:
-    Solver(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
+    Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes,
+           Rows& room);
     PairSolution run();
 
 private:
@@ -46,7 +47,7 @@ private:
     bool is_lower(long t) const { return alpha_[t] <= 0; }
     bool is_free(long t) const { return !is_upper(t) && !is_lower(t); }
 
-    PairKernel& kernel_;
+    const PairKernel& kernel_;
     const Limits& limits_;
     const Passes& passes_;
     const long count_;
@@ -63,6 +64,7 @@ private:
     std::vector<std::pair<long, double>> changes_;
 
     // Rows of the kernel in the present order, made when they are asked for.
+    Rows& reordered_;
     bool ordered_as_kernel_ = true;
     long version_ = 0;
     Indices version_of_row_;
@@ -71,7 +73,8 @@ private:
     PairSolution solution_;
 };
 
-Solver::Solver(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes)
+Solver::Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes,
+               Rows& room)
     : kernel_(kernel),
       limits_(limits),
       passes_(passes),
@@ -82,10 +85,11 @@ Solver::Solver(PairKernel& kernel, Bounds C, const Limits& limits, const Passes&
       alpha_(count_),
       sign_(count_, -1.0),
       C_(count_, C.second),
-      diagonal_(kernel.diagonal),
+      diagonal_(kernel.diagonal.begin(), kernel.diagonal.end()),
       up_(count_ + PADDING, -INFINITE),
       low_(count_ + PADDING, -INFINITE),
       bounded_part_(count_),
+      reordered_(room),
       version_of_row_(count_, -1) {
     std::iota(order_.begin(), order_.end(), 0L);
     std::fill_n(sign_.begin(), kernel.first_count, 1.0);
@@ -239,8 +243,7 @@ void Solver::exchange(long a, long b) {
 void Solver::renew_order() {
     ++version_;
     ordered_as_kernel_ = std::is_sorted(order_.begin(), order_.end());
-    if (!ordered_as_kernel_ && !kernel_.reordered)
-        kernel_.reordered = std::make_unique<Rows>(count_);
+    if (!ordered_as_kernel_) reordered_.resize(count_);
 }
 
 // Brings back what was shrunk, with f as it would be had it been kept up to date.
@@ -250,7 +253,7 @@ void Solver::activate_all() {
     for (long t = active_; t < count_; ++t) f_[t] = bounded_part_[order_[t]] - sign_[t];
     for (long t = 0; t < active_; ++t) {
         if (!is_free(t)) continue;
-        const float* values = kernel_.rows[order_[t]];
+        const float* values = kernel_.row(order_[t]);
         const double factor = alpha_[t] * sign_[t];
         for (long other = active_; other < count_; ++other)
             f_[other] += factor * values[order_[other]];
@@ -262,15 +265,15 @@ void Solver::activate_all() {
 
 void Solver::flush_bounded() {
     for (const auto& [vector, factor] : changes_)
-        passes_.add(bounded_part_.data(), kernel_.rows[vector], factor, count_);
+        passes_.add(bounded_part_.data(), kernel_.row(vector), factor, count_);
     changes_.clear();
 }
 
 const float* Solver::row(long t) {
     const long vector = order_[t];
-    const float* values = kernel_.rows[vector];
+    const float* values = kernel_.row(vector);
     if (ordered_as_kernel_) return values;
-    float* reordered = (*kernel_.reordered)[vector];
+    float* reordered = reordered_[vector];
     if (version_of_row_[vector] != version_) {
         for (long other = 0; other < active_; ++other) reordered[other] = values[order_[other]];
         version_of_row_[vector] = version_;
@@ -297,7 +300,7 @@ double Solver::rho() const {
 
 }  // namespace
 
-PairSolution solve(PairKernel& kernel, Bounds C, const Limits& limits,
-                   const Passes& passes) {
-    return Solver(kernel, C, limits, passes).run();
+PairSolution solve(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes,
+                   Rows& room) {
+    return Solver(kernel, C, limits, passes, room).run();
 }

@@ -7,42 +7,20 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
-#include <memory>
 #include <vector>
 
+#include "memory.hpp"
 #include "passes.hpp"
-
-// A square matrix of float32 whose rows can be read a little beyond their end.
-class Rows {
-public:
-    explicit Rows(long count)
-        : stride_((count + 2 * PADDING - 1) / PADDING * PADDING),
-          values_(new float[static_cast<std::size_t>(count) * stride_ + PADDING]) {}
-
-    float* operator[](long row) { return values_.get() + row * stride_; }
-    const float* operator[](long row) const { return values_.get() + row * stride_; }
-
-private:
-    long stride_;
-    std::unique_ptr<float[]> values_;
-};
 
 // The kernel matrix of a pair: the vectors of the first class, then those of the second.
 struct PairKernel {
     long count;                    // of vectors
     long first_count;              // of those that belong to the first class
-    Rows rows;                     // as float32, as in libsvm's cache
+    const float* values;           // as float32, as in libsvm's cache; rows are padded
+    long stride;                   // from one row to the next
     std::vector<double> diagonal;  // as float64, as libsvm's is
 
-    // Room for rows in another order, for one solution after the other; made when needed.
-    std::unique_ptr<Rows> reordered;
-
-    PairKernel(long first, long second)
-        : count(first + second),
-          first_count(first),
-          rows(count),
-          diagonal(static_cast<std::size_t>(count)) {}
+    const float* row(long vector) const { return values + vector * stride; }
 };
 
 struct Bounds {
@@ -65,4 +43,6 @@ struct PairSolution {
     bool bounded = false;  // some alpha met its C: a larger C would take another path
 };
 
-PairSolution solve(PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes);
+// `room` is for rows in another order; it is filled anew each time.
+PairSolution solve(const PairKernel& kernel, Bounds C, const Limits& limits, const Passes& passes,
+                   Rows& room);

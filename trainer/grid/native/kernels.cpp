@@ -1,0 +1,89 @@
+#include "kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace {
+
+void fill_row(float* to, long row, long count, const Products& products, const Kernel& kernel,
+              const Passes& passes) {
+    const double* from = products.training + row * products.training_count;
+    const double* squares = products.squares.data();
+    if (kernel.rbf)
+        passes.rbf(to, from, squares, squares[row], kernel.gamma, count);
+    else
+        passes.cubic(to, from, kernel.gamma, count);
+}
+
+}  // namespace
+
+void fill_training(float* values, long stride, long first_row, const Products& products,
+                   const Kernel& kernel, const Passes& passes) {
+    constexpr long ROWS = SharedMatrix<float>::ROWS_AT_ONCE;
+    const long last_row = std::min(first_row + ROWS, products.training_count);
+    for (long row = first_row; row < last_row; ++row)
+        fill_row(values + row * stride, row, last_row, products, kernel, passes);
+    for (long above = 0; above < first_row; ++above)
+        for (long row = first_row; row < last_row; ++row)
+            values[above * stride + row] = values[row * stride + above];
+}
+
+void fill_testing(double* values, long stride, long first_row, const Products& products,
+                  const Kernel& kernel, const Passes& passes) {
+    const long last_row =
+        std::min(first_row + SharedMatrix<double>::ROWS_AT_ONCE, products.testing_count);
+    for (long row = first_row; row < last_row; ++row)
+        fill_testing_row(values + row * stride, row, 0, products.training_count, products, kernel,
+                         passes);
+}
+
+void fill_testing_row(double* to, long row, long start, long count, const Products& products,
+                      const Kernel& kernel, const Passes& passes) {
+    const double* from = products.testing + row * products.training_count + start;
+    if (kernel.rbf)
+        passes.rbf_clamped(to, from, products.squares.data() + start,
+                           products.testing_squares[row], kernel.gamma, count);
+    else
+        passes.cubic_wide(to, from, kernel.gamma, count);
+}
+
+double diagonal(double square, const Kernel& kernel) {
+    if (kernel.rbf) return std::exp(-kernel.gamma * (square + square - 2 * square));
+    const double base = kernel.gamma * square;
+    return base * (base * base);
+}
+
+std::vector<double> smallest_distances(const Products& products, const Passes& passes) {
+    const std::size_t classes = products.starts.size() - 1;
+    std::vector<double> smallest(classes * classes, std::numeric_limits<double>::infinity());
+    for (std::size_t a = 0; a < classes; ++a)
+        for (long i = products.starts[a]; i < products.starts[a + 1]; ++i) {
+            const double* row = products.training + i * products.training_count;
+            for (std::size_t b = 0; b <= a; ++b) {
+                const long start = products.starts[b], end = b == a ? i : products.starts[b + 1];
+                const double least =
+                    passes.least_distance(row + start, products.squares.data() + start,
+                                          products.squares[i], end - start);
+                smallest[a * classes + b] = std::min(smallest[a * classes + b], least);
+                smallest[b * classes + a] = smallest[a * classes + b];
+            }
+        }
+    return smallest;
+}
+
+CubicRow cubic_range(const Products& products, double margin, const Passes& passes) {
+    std::vector<double> norms(products.squares.size());
+    for (std::size_t i = 0; i < norms.size(); ++i)
+        norms[i] = products.squares[i] * products.squares[i] * products.squares[i];
+    CubicRow range{true, std::numeric_limits<double>::infinity(), 0};
+    for (long i = 0; i < products.training_count; ++i) {
+        const double* row = products.training + i * products.training_count;
+        const CubicRow found = passes.cubic_row(row, norms.data(), norms[i], margin, i);
+        range.apart = range.apart && found.apart && std::isfinite(norms[i]);
+        range.largest = std::max({range.largest, found.largest, norms[i]});
+        range.least = std::min(range.least, found.least);
+        if (norms[i] > 0) range.least = std::min(range.least, norms[i]);
+    }
+    return range;
+}

@@ -1,0 +1,101 @@
+// Kernel matrices of the splits. Pairs of classes share them, and so do all C.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "memory.hpp"
+#include "passes.hpp"
+
+// The inner products of one split; classes lie one after the other. Nothing is owned.
+struct Products {
+    long training_count, testing_count;
+    const double* training;         // training_count x training_count, symmetric
+    const double* testing;          // testing_count x training_count
+    std::vector<double> squares;    // of the training rows, padded
+    const double* testing_squares;  // of the testing rows
+    std::vector<long> starts;       // of each class; the last is training_count
+};
+
+struct Kernel {
+    bool rbf;  // else polynomial
+    double gamma;
+};
+
+// A matrix that several work items read. Whoever comes first begins to make it, whoever comes
+// meanwhile helps, and the last to be done with it gives its memory to the next matrix.
+template <typename Element>
+class SharedMatrix {
+public:
+    SharedMatrix(long rows, long columns, Spare<Element>& spare)
+        : rows_(rows), stride_(padded(columns)), spare_(spare) {}
+
+    void add_user() { ++users_; }
+
+    // `fill(values, stride, first row)` makes ROWS_AT_ONCE rows, and never throws. The rows can be
+    // read a little beyond their end.
+    template <typename Fill>
+    const Element* get(const Fill& fill) {
+        Element* values = begin();
+        const long blocks = (rows_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+        for (long begun; (begun = begun_++) < blocks;) {
+            fill(values, stride_, (blocks - 1 - begun) * ROWS_AT_ONCE);
+            if (++done_ == blocks) {
+                const std::lock_guard<std::mutex> lock(mutex_);
+                ready_.notify_all();
+            }
+        }
+        std::unique_lock<std::mutex> lock(mutex_);
+        ready_.wait(lock, [&] { return done_ >= blocks; });
+        return values;
+    }
+
+    void release() {
+        if (--users_ == 0) spare_.give(std::move(values_));
+    }
+
+    long stride() const { return stride_; }
+
+private:
+    Element* begin() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!values_.get()) values_ = spare_.take(rows_ * stride_);
+        return values_.get();
+    }
+
+    const long rows_, stride_;
+    Spare<Element>& spare_;
+    Array<Element> values_;
+    std::atomic<long> begun_{0}, done_{0}, users_{0};
+    std::mutex mutex_;
+    std::condition_variable ready_;
+
+public:
+    static constexpr long ROWS_AT_ONCE = 16;  // floats of a cache line
+};
+
+// Between the training rows of a split, as float32 as in libsvm's cache; `values` is symmetric, and
+// what lies left of the diagonal of a block of rows is mirrored to the rows above it.
+void fill_training(float* values, long stride, long first_row, const Products& products,
+                   const Kernel& kernel, const Passes& passes);
+
+// Between its testing rows and its training rows.
+void fill_testing(double* values, long stride, long first_row, const Products& products,
+                  const Kernel& kernel, const Passes& passes);
+
+// Of one testing row and some of the training rows.
+void fill_testing_row(double* to, long row, long start, long count, const Products& products,
+                      const Kernel& kernel, const Passes& passes);
+
+// Of a training row and itself, as float64 as libsvm's is.
+double diagonal(double square, const Kernel& kernel);
+
+// The smallest squared distance between two different rows of each pair of classes, (k, k).
+std::vector<double> smallest_distances(const Products& products, const Passes& passes);
+
+// What decides whether the cubic kernel only scales with gamma, see trainer.grid.planner: `apart`
+// is whether every two rows are further from each other than float32 resolves.
+CubicRow cubic_range(const Products& products, double margin, const Passes& passes);
