@@ -15,6 +15,8 @@ one can run nothing, and every number is checked against the others before it is
 The manifest has ``format``, ``name``, ``layout`` (descriptors and the values of enumerated ones),
 ``steps``, ``labels`` (class names in the machine's order), ``kernel``, ``gamma``, and under
 ``training`` what the model came from. Equal models are equal bytes: there is no time stamp inside.
+Beside the manifest the header has a SHA-256 of it and of all arrays, so that a flipped bit does not
+go unnoticed; bundles of before have none, and programs of before pass over it.
 
 Raise `FORMAT` (in `trainer.models.manifest`) when an older program would read a new file wrongly,
 and keep reading the old ones.
@@ -36,6 +38,7 @@ from numpy.typing import NDArray
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
 from trainer.layout import Descriptor, Layout, utf16
+from trainer.models.extractors import extractor_of
 from trainer.models.manifest import FORMAT, Arrays, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
@@ -148,7 +151,12 @@ class Model:
 
     def _inputs(self, documents: Sequence[LowLevel]) -> NDArray[np.float32]:
         """Return what the machine gets, shape (len(documents), layout.width)."""
-        values = self.layout.matrix(documents)
+        try:
+            values = self.layout.matrix(documents)
+        except DocumentError as error:
+            wanted = extractor_of(self.layout.names)
+            by = f"; the model needs documents of {wanted}" if wanted else ""
+            raise DocumentError(f"{error}{by}") from error
         _check_finite(values, self.layout, "is not finite")
         for step in self.steps:
             values = step.apply(values)

@@ -1,11 +1,13 @@
 """The container of a bundle: a safetensors file whose header holds a JSON manifest.
 
 What is checked here is checked before any number is used: that there is a manifest, that it has
-the agreed shape, and that each array it implies is there, has its type and is finite.
+the agreed shape, that each array it implies is there, has its type and is finite, and that nothing
+has changed since the file was made.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -16,10 +18,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
-from trainer.wording import listed
+from trainer.wording import listed, shown
 
 FORMAT = 1
 HISTORY_MAGIC = bytes.fromhex("6AEA723D")
+
+# Texts in the header.
+_MANIFEST = "acoustic"
+_DIGEST = "sha256"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -65,7 +71,31 @@ def pack(manifest: Mapping[str, Any], arrays: Arrays) -> bytes:
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     # Half a surrogate pair, which a job's options may hold, has no encoding.
     storable = text.encode(errors="replace").decode()
-    return safetensors.numpy.save(arrays, metadata={"acoustic": storable})
+    content = safetensors.numpy.save(arrays, metadata={_MANIFEST: storable})
+    return _with_metadata(content, {_MANIFEST: storable, _DIGEST: _digest(storable, arrays)})
+
+
+def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Write the metadata anew: safetensors itself puts several in a different order each time."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length]) | {"__metadata__": dict(metadata)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # arrays begin at a multiple of their items' size
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def _digest(manifest: str, arrays: Arrays) -> str:
+    """Return a SHA-256 of everything that a model is made of, each part with its length."""
+    digest = hashlib.sha256()
+    parts = [(b"manifest", manifest.encode())]
+    for name in sorted(arrays):
+        array = arrays[name]
+        kind = f"{name} {array.dtype.str} {array.shape}".encode()
+        parts.append((kind, np.ascontiguousarray(array).tobytes()))
+    for what, part in parts:
+        digest.update(b"%d %d %b" % (len(what), len(part), what))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def unpack(content: bytes) -> tuple[Manifest, Arrays]:
@@ -80,7 +110,8 @@ def unpack(content: bytes) -> tuple[Manifest, Arrays]:
         raise ValueError("it is a Gaia .history file")
     try:
         arrays = safetensors.numpy.load(content)
-        manifest = Manifest.model_validate_json(_header(content))
+        metadata = _metadata(content)
+        manifest = Manifest.model_validate_json(metadata[_MANIFEST])
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
@@ -88,17 +119,20 @@ def unpack(content: bytes) -> tuple[Manifest, Arrays]:
     except (SafetensorError, KeyError) as error:
         raise ValueError(str(error)) from error
     _check_types(arrays, manifest.steps)
+    digest = metadata.get(_DIGEST)
+    same = digest is None or digest == _digest(metadata[_MANIFEST], arrays)
+    require(same, "something in it has changed since it was made, for its digest is another")
     return manifest, arrays
 
 
-def _header(content: bytes) -> str:
-    """Return the manifest: safetensors.numpy does not hand out a file's metadata."""
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the texts of the header: safetensors.numpy does not hand them out."""
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    manifest: str = (header.get("__metadata__") or {}).get("acoustic", "")
-    if not manifest:
-        raise ValueError("it has no manifest")
-    return manifest
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    require(metadata.get(_MANIFEST), "it has no manifest")
+    odd = sorted(metadata.keys() - {_MANIFEST, _DIGEST})
+    require(not odd, f"its header has the unknown text {listed(map(shown, odd))}")
+    return dict(metadata)
 
 
 def _check_types(arrays: Arrays, steps: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import click
 from worker.commands.evaluations import summary
 from worker.commands.figures import at, pairs, table
 from worker.commands.invocation import Invocation
+from worker.commands.model_import import import_models
 from worker.commands.text import plain
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def publish(
     )
 
 
+models.add_command(import_models)
+
+
 @models.command("list")
 @_json
 @click.pass_obj
@@ -142,15 +146,16 @@ def retire(invocation: Invocation, *, model: str) -> None:
 def inspect(invocation: Invocation, file: Path, *, json: bool) -> None:
     """Show where a model comes from, how good it is and what it needs."""
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from worker.commands.predicting import load_model  # noqa: PLC0415
+    from trainer.models.opening import open_model  # noqa: PLC0415
 
-    model = load_model(file)
+    model = open_model(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if json:
         content = {"path": str(file), "sha256": digest, "manifest": model.manifest}
         invocation.out.print(dumps(content), soft_wrap=True)
         return
-    invocation.out.print(pairs([("file", file), ("SHA-256", digest), *_facts(model)]))
+    facts = [(label, value) for label, value in _facts(model) if value not in (None, "")]
+    invocation.out.print(pairs([("file", file), ("SHA-256", digest), *facts]))
     invocation.out.print()
     summary(invocation.out, model.training)
 
@@ -171,6 +176,8 @@ def _show_published(invocation: Invocation, found: "Sequence[PublishedModel]") -
 
 
 def _facts(model: "Model") -> Iterator[tuple[str, object]]:
+    from trainer.models.extractors import extractor_of  # noqa: PLC0415
+
     training = model.training
     sizes = at(training, "class_sizes")
     yield "model", model.name
@@ -182,6 +189,7 @@ def _facts(model: "Model") -> Iterator[tuple[str, object]]:
         f"{len(model.layout.descriptors)} descriptors of {model.layout.width} dimensions"
         + (f", {enumerated} of text" if enumerated else ""),
     )
+    yield "documents of", extractor_of(model.layout.names)
     yield "support vectors", len(model.svm.support_vectors)
     for key, value in _mapping(at(training, "provenance")).items():
         yield str(key), value if isinstance(value, str) else dumps(value, ensure_ascii=False)

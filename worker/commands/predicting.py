@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from trainer.errors import ModelError
 from trainer.inference import ModelSet
 from trainer.models.bundle import Model, Prediction
-from trainer.models.manifest import HISTORY_MAGIC
+from trainer.models.opening import open_model
 from worker.commands.document_stream import Item, items
 from worker.commands.invocation import Invocation
 
@@ -52,7 +52,7 @@ def load(paths: Sequence[Path]) -> dict[str, Model]:
     path_of: dict[str, Path] = {}
     models: dict[str, Model] = {}
     for path in paths:
-        model = load_model(path)
+        model = open_model(path)
         if model.name in models:
             raise ModelError(
                 f"{path_of[model.name]} and {path} are both models of {model.name!r}, "
@@ -60,23 +60,6 @@ def load(paths: Sequence[Path]) -> dict[str, Model]:
             )
         models[model.name], path_of[model.name] = model, path
     return models
-
-
-def load_model(path: Path) -> Model:
-    """Load one model.
-
-    Raises
-    ------
-    ModelError
-        The file is no intact model.
-    """
-    with path.open("rb") as stream:
-        if stream.read(len(HISTORY_MAGIC)) == HISTORY_MAGIC:
-            raise ModelError(
-                f"{path} is a Gaia .history file, which this version cannot read yet; "
-                "give a model that acoustic train or the evaluator wrote"
-            )
-    return Model.load(path)
 
 
 def _lines(models: ModelSet, batch: Sequence[Item]) -> Iterator[dict[str, Any]]:

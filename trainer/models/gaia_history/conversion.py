@@ -66,7 +66,7 @@ def load_history(
     provenance = {
         "source": path.name,
         "sha256": digest,
-        "format": f"Gaia history {VERSION}",
+        "source_format": f"Gaia history {VERSION}",
         **({} if version is None else {"version": version}),
     }
     try:
@@ -216,5 +216,5 @@ def _remedy(content: bytes, error: DamagedError) -> str:
     converted = "its line ends were converted from CR LF to LF, as git or FTP do"
     ended = isinstance(error, CutShortError)
     return (
-        f"either it is cut off, or {converted}; {again}" if ended else f"maybe {converted}; {again}"
+        f"either it is cut off, or {converted}; {again}" if ended else f"probably {converted}; {again}"
     )
