@@ -17,11 +17,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
-from trainer.documents import parse_json
 from trainer.errors import DocumentError
+from trainer.garbage import no_collection
 from trainer.inference import ModelSet, program_version
 from trainer.models.bundle import Prediction
+from trainer.parsing import check_depth, check_size, parse_json
 from trainer.wording import shown
 
 EXTRACTOR = "acoustic-workers highlevel"
@@ -69,12 +71,32 @@ def parse_document(content: bytes | str) -> dict[str, Any]:
     Raises
     ------
     DocumentError
-        It is no JSON, or no object.
+        It is no JSON, or no object, or its metadata are nested too deep.
     """
-    document = parse_json(content)
+    check_size(content)
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = parse_json(content)
     if not isinstance(document, dict):
         raise DocumentError(f"the document is {shown(document)}, not an object of descriptors")
+    # Descriptors are looked up where they should be, at any depth of the rest. All of the metadata
+    # is copied, and written.
+    check_depth(document.get("metadata"))
     return document
+
+
+def parse_documents(contents: Iterable[bytes | str]) -> list[dict[str, Any] | DocumentError]:
+    """Parse a batch of low-level documents, see `parse_document`; each, or why it is none."""
+
+    def parsed(content: bytes | str) -> dict[str, Any] | DocumentError:
+        try:
+            return parse_document(content)
+        except DocumentError as error:
+            return error
+
+    with no_collection():
+        return [parsed(content) for content in contents]
 
 
 def version_block(models: ModelSet, merge_values: Mapping[str, str]) -> dict[str, str]:

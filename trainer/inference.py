@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import flatten
 from trainer.errors import DocumentError, ModelError
+from trainer.garbage import no_collection
+from trainer.layout import Layout
 from trainer.models.bundle import Model, Prediction
 from trainer.models.probability import couple
 from trainer.models.svm import BLOCK
@@ -33,7 +35,7 @@ from trainer.wording import shown
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-ROWS_AT_ONCE = 6 * BLOCK
+ROWS_AT_ONCE = 12 * BLOCK
 
 Predictions = Mapping[str, Prediction]
 
@@ -80,7 +82,9 @@ class ModelSet:
             digest.update(hashlib.sha256(model.to_bytes()).digest())
         return digest.hexdigest()
 
-    def predict(self, documents: Sequence[Document]) -> list[Predictions | DocumentError]:
+    def predict(
+        self, documents: Sequence[Document | DocumentError]
+    ) -> list[Predictions | DocumentError]:
         """Predict the classes of recordings by all models.
 
         Memory beside arguments and result is that of `ROWS_AT_ONCE` documents, whatever their
@@ -89,8 +93,9 @@ class ModelSet:
 
         Parameters
         ----------
-        documents : sequence of mapping
-            Low-level documents as `trainer.highlevel.parse_document` returns them.
+        documents : sequence of (mapping or DocumentError)
+            Low-level documents as `trainer.highlevel.parse_documents` returns them. An error
+            stays what it is.
 
         Returns
         -------
@@ -100,27 +105,54 @@ class ModelSet:
             are not affected.
         """
         results: list[Predictions | DocumentError] = []
-        for start in range(0, len(documents), ROWS_AT_ONCE):
-            results += self._predict(documents[start : start + ROWS_AT_ONCE])
+        with no_collection():
+            for start in range(0, len(documents), ROWS_AT_ONCE):
+                results += self._predict(documents[start : start + ROWS_AT_ONCE])
         return results
 
-    def _predict(self, documents: Sequence[Document]) -> Iterator[Predictions | DocumentError]:
-        values, refused = self._reader.matrix(documents)
-        usable: NDArray[np.bool_] = np.isfinite(values).all(axis=1)
-        usable[list(refused)] = False
-        rows = np.flatnonzero(usable)
-        probabilities, scaled = self._probabilities(values[rows])
-        usable[rows] = scaled
-        answers = [
-            model.answers(of_model[scaled])
-            for model, of_model in zip(self.models, probabilities, strict=True)
-        ]
-        of_documents = zip(*answers, strict=True)
-        for document, is_usable in zip(documents, usable, strict=True):
-            if is_usable:
-                yield dict(zip(self.names, next(of_documents), strict=True))
+    def _predict(
+        self, documents: Sequence[Document | DocumentError]
+    ) -> Iterator[Predictions | DocumentError]:
+        parsed = [one for one in documents if not isinstance(one, DocumentError)]
+        values, refused = self._reader.matrix(parsed)
+        readable = [row for row in range(len(parsed)) if row not in refused]
+        found = iter(self.predict_values(values[readable] if refused else values))
+        answers = iter([None if row in refused else next(found) for row in range(len(parsed))])
+        for document in documents:
+            if isinstance(document, DocumentError):
+                yield document
             else:
-                yield self._reason(document)
+                yield next(answers) or self._reason(document)
+
+    @property
+    def layout(self) -> Layout:
+        """What the models read of a document, see `Reader`."""
+        return self._reader.layout
+
+    def predict_values(self, values: Float32) -> list[Predictions | None]:
+        """Predict from the values of `layout`, shape (n, layout.width), all rows at once.
+
+        Returns
+        -------
+        list of (mapping of str to Prediction) or None
+            None for a row with a value that is not finite, or not in a range that float32 can
+            hold scaled.
+        """
+        usable = np.logical_and.reduce(np.isfinite(values), axis=1)
+        all_usable = bool(usable.all())
+        probabilities, scaled = self._probabilities(values if all_usable else values[usable])
+        answers = zip(
+            *(model.answers(of) for model, of in zip(self.models, probabilities, strict=True)),
+            strict=True,
+        )
+        found: list[Predictions | None] = [
+            dict(zip(self.names, row, strict=True)) if is_scaled else None
+            for row, is_scaled in zip(answers, scaled, strict=True)
+        ]
+        if all_usable:
+            return found
+        rest = iter(found)
+        return [next(rest) if row_usable else None for row_usable in usable]
 
     def _probabilities(self, values: Float32) -> tuple[list[Float64], NDArray[np.bool_]]:
         """Return each model's probabilities, and which rows preprocessing left finite."""
@@ -130,9 +162,9 @@ class ModelSet:
             inputs = values[:, shared.columns]
             for step in shared.steps:
                 inputs = step.apply(inputs)
-            bad = ~np.isfinite(inputs).all(axis=1)
-            inputs[bad] = 0  # their results are dropped
-            finite &= ~bad
+            good = np.logical_and.reduce(np.isfinite(inputs), axis=1)
+            inputs[~good] = 0  # their results are dropped
+            finite &= good
             for place in shared.members:
                 model = self.models[place]
                 decisions = model.svm.decisions(inputs)

@@ -52,7 +52,7 @@ def parse_json(text: bytes | str, *, unique_keys: bool = False) -> Any:
         except orjson.JSONDecodeError:
             pass  # NaN, a byte order mark, half a surrogate pair; or no JSON at all
         else:
-            _check_depth(value)
+            check_depth(value)
             return value
     return _parse_json_leniently(decoded(text), unique_keys=unique_keys)
 
@@ -97,7 +97,7 @@ def check_size(text: bytes | str) -> None:
         raise DocumentError(f"the text is larger than {MAX_BYTES // 2**20} MiB")
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
     """Refuse what would overflow the stack of whoever walks, compares or prints it later."""
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -139,7 +139,7 @@ def _parse_json_leniently(text: str, *, unique_keys: bool) -> Any:
         raise DocumentError(f"the text is not JSON: {error.msg} ({where})") from error
     except RecursionError as error:
         raise _too_deep() from error
-    _check_depth(value)
+    check_depth(value)
     return _encodable(value)
 
 

@@ -26,7 +26,7 @@ DEGREE = 3  # of the polynomial kernel; its constant term is 0
 # matrix product rounds differently for other sizes, and in other places of the block where the size
 # is not a multiple of what its inner loop takes at once (24 rows on AVX-512, 8 elsewhere). In equal
 # blocks a row has the same decisions to the bit, whatever comes with it.
-BLOCK = 48
+BLOCK = 24
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from worker.commands.invocation import Invocation
 from worker.commands.parameters import CommaSeparated
 
 if TYPE_CHECKING:
+    from trainer.bench import predict as predicting
     from trainer.bench.grid import Figures, Measured, Order
 
 _COMBINATIONS = 144
@@ -77,8 +78,94 @@ def grid(
         invocation.out.print(pairs(_lines(order, figures, solver.description)))
 
 
+@bench.command()
+@click.option("--models", default=18, show_default=True, help="Models.", type=click.IntRange(min=1))
+@click.option(
+    "--vectors",
+    default=7000,
+    show_default=True,
+    help="Support vectors of all models together, about.",
+    type=click.IntRange(min=1),
+)
+@click.option("--d", default=679, show_default=True, help="Dimensions.", type=click.IntRange(min=1))
+@click.option(
+    "--batch",
+    default="1,32,256",
+    show_default=True,
+    type=CommaSeparated(int, "whole numbers"),
+    help="Recordings at a time.",
+)
+@click.option(
+    "--against",
+    default="sklearn",
+    show_default=True,
+    type=CommaSeparated(str, "names"),
+    help="sklearn (predict_proba of one recording), sklearn-batch (of as many as ours), or both.",
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True)
+@_JSON
+@click.pass_obj
+def predict(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None:
+    """Predict with a set of models on one core, and compare probabilities.
+
+    Rates are recordings a second: from the matrix of descriptor values, from parsed documents, and
+    from JSON to the outputs of all models. scikit-learn gets its inputs preprocessed.
+    """
+    # Imported here, because scikit-learn takes a second and `--help` needs none of it.
+    from trainer.bench import predict as predicting  # noqa: PLC0415
+
+    given |= {name: tuple(given[name]) for name in ("batch", "against")}
+    order = predicting.Order(**given)
+    figures = predicting.measure(order)
+    if as_json:
+        document = _prediction_document(order, figures)
+        invocation.out.file.write(json.dumps(document) + "\n")
+    else:
+        invocation.out.print(pairs(_prediction_lines(order, figures)))
+
+
+def _prediction_lines(
+    order: "predicting.Order", figures: "predicting.Figures"
+) -> Iterator[tuple[str, str]]:
+    yield "models", f"{order.models} of {figures.vectors} support vectors, {order.d} dimensions"
+    for one in figures.rates:
+        yield f"{one.stretch}, {one.batch} at a time", _said_of_rates(one)
+    differing = f"{figures.mismatches} of {figures.compared} classes"
+    yield "differing", f"{differing}, probabilities by {figures.largest_difference:.1e} at most"
+    yield from _surroundings()
+
+
+def _said_of_rates(rates: "predicting.Rates") -> str:
+    """Rates of the clock, and those of processor time behind them."""
+    ours = rates.ours
+    said = f"{ours.wall:.0f} recordings/s ({ours.core:.0f} per core)"
+    for name, theirs in rates.theirs.items():
+        said += f"; {name} {theirs.wall:.0f} ({theirs.core:.0f}), ours {_times(rates, name)} times"
+    return said
+
+
+def _times(rates: "predicting.Rates", name: str) -> str:
+    return f"{rates.ours.wall / rates.theirs[name].wall:.2g}"
+
+
+def _prediction_document(
+    order: "predicting.Order", figures: "predicting.Figures"
+) -> dict[str, Any]:
+    return {
+        **asdict(order),
+        "ratio": {
+            f"{one.stretch}-{one.batch}-{name}": one.ours.wall / theirs.wall
+            for one in figures.rates
+            for name, theirs in one.theirs.items()
+        },
+        "mismatches": figures.mismatches,
+        "figures": asdict(figures),
+        "machine": _machine(),
+    }
+
+
 def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[str, str]]:
-    machine = _machine()
     yield "data", f"{order.n} x {order.d}, {order.classes} classes, seed {order.seed}"
     low, high = figures.accuracy
     yield "accuracy", f"{low:.1f} to {high:.1f} %"
@@ -87,6 +174,11 @@ def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[st
     yield "seconds", f"{figures.seconds:.3f} (median of {order.rounds})"
     for name, measured in figures.alternatives.items():
         yield name, _said(measured, figures.seconds)
+    yield from _surroundings()
+
+
+def _surroundings() -> Iterator[tuple[str, str]]:
+    machine = _machine()
     yield "machine", f"{machine['processor']}, {machine['processors']} processors"
     yield "load", f"{machine['load']} (of the last minute)"
     yield "versions", ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
