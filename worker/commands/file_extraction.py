@@ -11,6 +11,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from trainer.errors import DocumentError
+from trainer.garbage import no_collection
 from trainer.highlevel import high_level_document, parse_document, version_block
 from trainer.inference import ModelSet
 from trainer.parsing import MAX_BYTES, parse_yaml
@@ -82,15 +83,11 @@ class _Extraction:
 
     def run(self, pairs: Sequence[Pair]) -> Iterator[str]:
         """Write the outputs of a batch; yield a sentence for each document that has none."""
-        documents: list[tuple[Pair, Any]] = []
-        for pair in pairs:
-            try:
-                documents.append((pair, self._read(pair[0])))
-            except DocumentError as error:
-                yield str(error)
+        with no_collection():
+            documents = [self._read(source) for source, _ in pairs]
         version = version_block(self.models, self.profile.merge_values)
-        outcomes = self.models.predict([document for _, document in documents])
-        for ((source, target), document), outcome in zip(documents, outcomes, strict=True):
+        outcomes = self.models.predict(documents)
+        for (source, target), document, outcome in zip(pairs, documents, outcomes, strict=True):
             if isinstance(outcome, DocumentError):
                 yield f"{source}: {outcome}"
             else:
@@ -102,9 +99,9 @@ class _Extraction:
             with path.open("rb") as stream:
                 return parse(stream.read(MAX_BYTES + 1))
         except OSError as error:
-            raise DocumentError(f"{path} cannot be read: {error.strerror}") from error
+            return DocumentError(f"it cannot be read: {error.strerror}")
         except DocumentError as error:
-            raise DocumentError(f"{path}: {error}") from error
+            return error
 
     def _write(self, path: Path, document: dict[str, Any]) -> None:
         indent = self.profile.indent or None
