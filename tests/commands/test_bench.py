@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from trainer.bench.grid import sampled
-from trainer.bench.made import made_rows, made_splits
+from trainer.bench.grid import Order, made_splits, sampled
+from trainer.bench.made import made_rows
 from trainer.grid.project import Project
 
 Acoustic = Callable[..., Result]
@@ -77,12 +77,35 @@ def test_made_rows_are_the_same_for_the_same_seed_and_their_columns_correlate() 
     assert correlation.max() > 0.3
 
 
-def test_made_folds_are_scaled_by_their_training_part() -> None:
-    splits, labels = made_splits(100, 10, 2, seed=1)
+def test_preprocessings_leave_of_made_rows_what_they_leave_of_a_document() -> None:
+    splits, _ = made_splits(Order(60, 674, 2, preprocessings=("basic", "lowlevel", "nobands")))
 
-    assert sorted(row for split in splits for row in split.testing_rows) == list(range(100))
-    for split in splits:
-        assert split.training.min() == 0
-        assert split.training.max() == 1
-        codes = split.class_of_code[split.training_codes]
-        assert np.bincount(codes).sum() + len(split.testing_rows) == len(labels)
+    widths = {name: {part.training.shape[1] for part in parts} for name, parts in splits.items()}
+    assert widths == {"basic": {674}, "lowlevel": {484}, "nobands": {299}}
+
+
+def test_all_preprocessings_are_720_combinations_and_normalized_is_solved_as_basic(
+    acoustic: Acoustic,
+) -> None:
+    found = measured(acoustic, "--preprocessing", "all", "--sample", "10")
+
+    assert found["combinations"] == 720
+    assert found["mismatches"] == 0
+    assert found["figures"]["solved"] <= 4 * (30 + 72)
+
+
+def test_hard_rows_meet_a_cap_on_both_sides_and_what_converged_is_equal(
+    acoustic: Acoustic,
+) -> None:
+    found = measured(acoustic, "--low-rank", "--max-iterations", "1000")
+
+    assert found["figures"]["converged"] < 144
+    assert 0 < found["figures"]["alternatives"]["pool"]["compared"] < 144 * 60
+    assert found["mismatches"] == 0
+
+
+def test_a_preprocessing_that_there_is_not_is_refused(acoustic: Acoustic) -> None:
+    result = acoustic("bench", "grid", *SMALL, "--preprocessing", "cepstrum")
+
+    assert result.exit_code == 2
+    assert "no preprocessing 'cepstrum'" in result.output

@@ -1,4 +1,4 @@
-"""A mirror of AcousticBrainz in small: recordings, published models, and real high-level workers."""
+"""A small mirror of AcousticBrainz: recordings, published models, real high-level workers."""
 
 import json
 import random

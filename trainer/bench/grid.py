@@ -1,39 +1,53 @@
 """The grid beside scikit-learn's SVC: how long each takes for the same predictions.
 
-One preprocessing: two kernels, nine C and eight gamma are 144 combinations, five folds. All that
+Each preprocessing has two kernels, nine C and eight gamma: 144 combinations, five folds. All that
 comes before (reading, preprocessing) and after (the final model) is left out.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from multiprocessing.pool import Pool
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.bench.made import made_splits
+from trainer.bench.made import low_rank_rows, made_dataset, made_rows
 from trainer.errors import OptionsError
-from trainer.grid.engine import Engine, Problem, Solution
-from trainer.grid.folds import Split
+from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Engine, Problem, Solution
+from trainer.grid.folds import Split, assign_folds
 from trainer.grid.planner import group, problem_of, problem_of_group
 from trainer.grid.project import Combination, Project
-from trainer.grid.sklearn_engine import SklearnEngine
+from trainer.grid.search import splits_of, twin_of
+from trainer.models.svm import DEGREE
 
 Indices = NDArray[np.intp]
+Splits = Mapping[str, Sequence[Split]]  # by preprocessing
 
-# Seconds and predictions of some problems.
-Solve = Callable[[Sequence[Problem]], tuple[float, dict[Problem, Solution]]]
+# Seconds, and by combination what was predicted and whether it converged.
+Solved = tuple[float, dict[Combination, tuple[Indices, bool]]]
+Solve = Callable[[Sequence[Combination]], Solved]
 
-ALTERNATIVES = ("sklearn", "pool")
+FOLDS = 5
+CACHE_MEGABYTES = 200  # as much as scikit-learn's default
+
+# Where the SVC comes from, and whether there are as many processes as jobs.
+ALTERNATIVES: Mapping[str, tuple[str, bool]] = {
+    "sklearn": ("sklearn.svm", False),
+    "pool": ("sklearn.svm", True),
+    "sklearnex": ("sklearnex.svm", True),
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +58,13 @@ class Order:
     ----------
     n, d, classes : int
         Rows, columns and classes of the made data.
+    preprocessings : tuple of str
+        Each has 144 combinations.
+    low_rank : bool
+        Rows of rank 3 with labels by chance, instead of data like descriptors.
     against : tuple of str
-        Of `ALTERNATIVES`: scikit-learn's SVC in one process, or in a pool of processes.
+        Of `ALTERNATIVES`: scikit-learn's SVC in one process, or in a pool of processes; that of
+        scikit-learn-intelex in a pool.
     sample : int or None
         Combinations that alternatives solve; their time is then extrapolated to all.
     rounds : int
@@ -53,16 +72,21 @@ class Order:
     jobs : int
         Threads, and processes of the pool.
     seed : int
+    max_iterations : int
+        Cap for each pair of classes, of all sides.
     """
 
     n: int
     d: int
     classes: int
+    preprocessings: tuple[str, ...] = ("basic",)
+    low_rank: bool = False
     against: tuple[str, ...] = ("pool",)
     sample: int | None = None
     rounds: int = 3
     jobs: int = 2
     seed: int = 1
+    max_iterations: int = MAX_ITERATIONS
 
 
 @dataclass(frozen=True)
@@ -97,14 +121,20 @@ class Figures:
         Seconds of each round.
     accuracy : tuple of float
         Of the worst and of the best combination, in percent.
+    combinations : int
+        How many there are.
     solved : int
-        Problems that were solved for the combinations.
+        Problems that were solved for them.
+    converged : int
+        Combinations that did.
     alternatives : dict of str to Measured
     """
 
     ours: list[float]
     accuracy: tuple[float, float]
+    combinations: int
     solved: int
+    converged: int
     alternatives: dict[str, Measured] = field(default_factory=dict)
 
     @property
@@ -115,42 +145,53 @@ class Figures:
 
 def measure(order: Order, engine: Engine) -> Figures:
     """Run the engine and each alternative in turns, as often as ordered."""
-    splits, labels = made_splits(order.n, order.d, order.classes, seed=order.seed)
-    combinations = Project(preprocessings=("basic",)).combinations()
+    splits, labels = made_splits(order)
+    combinations = Project(preprocessings=order.preprocessings).combinations()
     sample = sampled(combinations, order.sample, seed=order.seed)
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in order.against}
     found: dict[Combination, Solution] = {}
-    others: dict[str, dict[Problem, Solution]] = {}
+    others: dict[str, dict[Combination, tuple[Indices, bool]]] = {}
     with alternatives(order, splits) as solvers:
-        _run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
+        run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
         for _ in range(order.rounds):
-            seconds, found = _run_engine(engine, splits, combinations)
+            seconds, found = run_engine(engine, splits, combinations)
             ours.append(seconds)
             for name, solve in solvers.items():
-                seconds, others[name] = solve([problem_of(one) for one in sample])
+                seconds, others[name] = solve(sample)
                 theirs[name].append(seconds * len(combinations) / len(sample))
     accuracies = [100 * float(np.mean(one.predicted == labels)) for one in found.values()]
     return Figures(
         ours=ours,
         accuracy=(min(accuracies), max(accuracies)),
+        combinations=len(combinations),
         solved=len({id(one) for one in found.values() if not one.same_as}),
+        converged=sum(one.converged for one in found.values()),
         alternatives={
             name: _compared(median(theirs[name]), sample, found, others[name]) for name in theirs
         },
     )
 
 
+def made_splits(order: Order) -> tuple[dict[str, list[Split]], Indices]:
+    """Make the data and what the machine gets of them, by preprocessing."""
+    make = low_rank_rows if order.low_rank else made_rows
+    rows, labels = make(order.n, order.d, order.classes, seed=order.seed)
+    dataset = made_dataset(rows, labels)
+    fold_of = assign_folds(dataset.recordings, dataset.labels, FOLDS, order.seed)
+    return {name: splits_of(dataset, name, fold_of) for name in order.preprocessings}, labels
+
+
 def sampled(
     combinations: Sequence[Combination], count: int | None, *, seed: int
 ) -> list[Combination]:
-    """Draw combinations, as many of each kernel and C as of any other (give or take one)."""
+    """Draw combinations, alike from each preprocessing, kernel and C (give or take one)."""
     if count is None or count >= len(combinations):
         return list(combinations)
     generator = random.Random(seed)  # noqa: S311 - not a secret
 
-    def stratum(one: Combination) -> tuple[str, int]:
-        return one.kernel, one.c_exponent
+    def stratum(one: Combination) -> tuple[str, str, int]:
+        return one.preprocessing, one.kernel, one.c_exponent
 
     strata = [list(members) for _, members in groupby(combinations, key=stratum)]
     for members in strata:
@@ -165,42 +206,65 @@ def sampled(
     return in_turn[:count]
 
 
-def _run_engine(
-    engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
+def run_engine(
+    engine: Engine, splits: Splits, combinations: Sequence[Combination]
 ) -> tuple[float, dict[Combination, Solution]]:
-    """Solve as `trainer.grid.search` does, its checks included."""
+    """Solve as `trainer.grid.search` does, its checks included.
+
+    Returns
+    -------
+    float
+        Seconds.
+    dict of Combination to Solution
+        Combinations that were found to be the same have one solution.
+    """
     started = time.perf_counter()
+    found: dict[Combination, Solution] = {}
+    seen: dict[str, list[Split]] = {}
+    for name, members in groupby(combinations, key=lambda one: one.preprocessing):
+        given = list(splits[name])
+        twin = twin_of(name, given, seen)
+        if twin:
+            found |= {one: found[replace(one, preprocessing=twin)] for one in members}
+        else:
+            found |= _solve(engine, given, list(members))
+        seen[name] = given
+    return time.perf_counter() - started, found
+
+
+def _solve(
+    engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
+) -> dict[Combination, Solution]:
+    engine = engine.suited_to(splits)
     gammas = [problem_of(one).gamma for one in combinations if one.kernel == "poly"]
     scales = engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
     gamma = gammas[0] if scales else None
     members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
-    found = {
+    return {
         member: solution
         for solution in engine.solve(list(members_of), splits)
         for member in members_of[solution.problem]
     }
-    return time.perf_counter() - started, found
 
 
 def _compared(
     seconds: float,
     sample: Sequence[Combination],
-    ours: dict[Combination, Solution],
-    theirs: dict[Problem, Solution],
+    ours: Mapping[Combination, Solution],
+    theirs: Mapping[Combination, tuple[Indices, bool]],
 ) -> Measured:
-    both = [(ours[one], theirs[problem_of(one)]) for one in sample]
-    converged = [(a, b) for a, b in both if a.converged and b.converged]
+    converged = [one for one in sample if ours[one].converged and theirs[one][1]]
     return Measured(
         seconds=seconds,
         solved=len(sample),
-        mismatches=sum(int((a.predicted != b.predicted).sum()) for a, b in converged),
-        compared=sum(len(a.predicted) for a, _ in converged),
+        mismatches=sum(int((ours[one].predicted != theirs[one][0]).sum()) for one in converged),
+        compared=sum(len(ours[one].predicted) for one in converged),
     )
 
 
 @contextmanager
-def alternatives(order: Order, splits: list[Split]) -> Iterator[dict[str, Solve]]:
+def alternatives(order: Order, splits: Splits) -> Iterator[dict[str, Solve]]:
     """Give the ordered alternatives; their processes end with the context.
 
     Raises
@@ -209,17 +273,18 @@ def alternatives(order: Order, splits: list[Split]) -> Iterator[dict[str, Solve]
         There is no such alternative here.
     """
     for name in order.against:
-        if name not in ALTERNATIVES:
-            raise OptionsError(f"there is no alternative {name!r}: use {' or '.join(ALTERNATIVES)}")
+        _require(name)
     # Spawned, not forked: a fork would copy the threads' locks in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    pools = {
-        name: context.Pool(1 if name == "sklearn" else order.jobs, _begin, (splits,))
-        for name in order.against
-    }
+    pools: dict[str, Pool] = {}
     try:
+        for name in order.against:
+            library, many = ALTERNATIVES[name]
+            given = (splits, library, order.max_iterations)
+            pools[name] = context.Pool(order.jobs if many else 1, _begin, given)
+        warm = Project(preprocessings=order.preprocessings).combinations()[:1]
         for pool in pools.values():
-            pool.map(_solve_there, [Problem("rbf", 1.0, 1.0)] * 2 * order.jobs, chunksize=1)
+            pool.map(_solve_there, warm * 2 * order.jobs, chunksize=1)
         yield {name: partial(_run_pool, pool) for name, pool in pools.items()}
     finally:
         for pool in pools.values():
@@ -227,18 +292,60 @@ def alternatives(order: Order, splits: list[Split]) -> Iterator[dict[str, Solve]
             pool.join()
 
 
-_there: list[list[Split]] = []  # in a process of a pool: what it was given when it began
+def _require(name: str) -> None:
+    if name not in ALTERNATIVES:
+        raise OptionsError(f"there is no alternative {name!r}: use {' or '.join(ALTERNATIVES)}")
+    library, _ = ALTERNATIVES[name]
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        raise OptionsError(
+            f"alternative {name!r} is not installed here ({error}): "
+            "pip install scikit-learn-intelex, or leave it out"
+        ) from error
 
 
-def _begin(splits: list[Split]) -> None:
-    _there.append(splits)
+class _There:
+    """What a process of a pool was given when it began."""
+
+    splits: Splits
+    machine: Callable[[Problem], Any]
 
 
-def _solve_there(problem: Problem) -> Solution:
-    return next(SklearnEngine(jobs=1).solve([problem], _there[0]))
+def _begin(splits: Splits, library: str, max_iterations: int) -> None:
+    warnings.simplefilter("ignore")  # of fits that meet the cap
+    svc = importlib.import_module(library).SVC
+
+    def machine(problem: Problem) -> Any:
+        return svc(
+            C=problem.C,
+            kernel=problem.kernel,
+            gamma=problem.gamma,
+            degree=DEGREE,
+            coef0=0.0,
+            tol=TOLERANCE,
+            cache_size=CACHE_MEGABYTES,
+            max_iter=max_iterations,
+        )
+
+    _There.splits = splits
+    _There.machine = staticmethod(machine)
 
 
-def _run_pool(pool: Pool, problems: Sequence[Problem]) -> tuple[float, dict[Problem, Solution]]:
+def _solve_there(combination: Combination) -> tuple[Indices, bool]:
+    """Predict each row by the fold that it was held out of, the obvious way."""
+    splits = _There.splits[combination.preprocessing]
+    predicted = np.empty(sum(len(split.testing_rows) for split in splits), dtype=np.intp)
+    converged = True
+    for split in splits:
+        machine = _There.machine(problem_of(combination))
+        machine.fit(split.training, split.training_codes)
+        predicted[split.testing_rows] = split.class_of_code[machine.predict(split.testing)]
+        converged &= getattr(machine, "fit_status_", 0) == 0
+    return predicted, converged
+
+
+def _run_pool(pool: Pool, combinations: Sequence[Combination]) -> Solved:
     started = time.perf_counter()
-    found = pool.map(_solve_there, problems, chunksize=1)
-    return time.perf_counter() - started, {one.problem: one for one in found}
+    found = pool.map(_solve_there, combinations, chunksize=1)
+    return time.perf_counter() - started, dict(zip(combinations, found, strict=True))

@@ -85,13 +85,13 @@ def search(
     for name, members in by_preprocessing:
         combinations = list(members)
         try:
-            splits = _splits(dataset, name, fold_of)
+            splits = splits_of(dataset, name, fold_of)
         except DatasetError as error:  # of one preprocessing; the others may do
             for combination in combinations:
                 results[combination] = _failed(combination, str(error), len(fold_of))
             solved(len(results))
             continue
-        twin = _twin(name, splits, seen) if collapse else None
+        twin = twin_of(name, splits, seen) if collapse else None
         if twin:
             found = _copied(combinations, twin, results)
         else:
@@ -126,7 +126,14 @@ def _rank(result: CombinationResult) -> tuple[float, bool]:
     return (round(accuracy, EQUAL), result.converged)
 
 
-def _splits(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
+def splits_of(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
+    """Return what the machine gets in each fold under a preprocessing.
+
+    Raises
+    ------
+    DatasetError
+        The preprocessing leaves nothing of these recordings.
+    """
     chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
     matrix = chain.fit_transform(dataset.values)
     if not chain.layout_.width:
@@ -147,7 +154,7 @@ def _failed(combination: Combination, reason: str, count: int) -> CombinationRes
     )
 
 
-def _twin(name: str, splits: list[Split], seen: dict[str, list[Split]]) -> str | None:
+def twin_of(name: str, splits: list[Split], seen: dict[str, list[Split]]) -> str | None:
     """Return the preprocessing that gave the SVM the same values, if there is one."""
     if name not in {"basic", "normalized"}:
         return None

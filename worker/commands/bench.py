@@ -3,7 +3,8 @@
 import json
 import os
 import platform
-from collections.abc import Iterator
+import resource
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from trainer.bench import predict as predicting
     from trainer.bench.grid import Figures, Measured, Order
 
-_COMBINATIONS = 144
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -41,12 +41,29 @@ def bench() -> None:
     default="pool",
     show_default=True,
     type=CommaSeparated(str, "names"),
-    help="sklearn (SVC, one process), pool (SVC, as many processes as jobs), or both.",
+    help="pool (scikit-learn's SVC in as many processes as jobs), sklearn (in one), sklearnex "
+    "(that of scikit-learn-intelex, in a pool), or none.",
+)
+@click.option(
+    "--preprocessing",
+    "preprocessings",
+    default="basic",
+    show_default=True,
+    type=CommaSeparated(str, "names"),
+    help="144 combinations each; all for the five of AcousticBrainz: 720.",
+)
+@click.option("--low-rank", is_flag=True, help="Rows of rank 3, labels by chance: hard.")
+@click.option(
+    "--max-iterations",
+    default=10_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Cap for each pair of classes, of both sides.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    help="Let alternatives solve so many of the 144 combinations, and extrapolate.",
+    help="Let alternatives solve so many of the combinations, and extrapolate.",
 )
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1))
@@ -60,6 +77,8 @@ def grid(
 ) -> None:
     """Solve 144 combinations (2 kernels, 9 C, 8 gamma) over 5 folds, and compare predictions.
 
+    That is the search of one preprocessing; with more of them, as many times 144.
+
     The data are correlated descriptors in classes of equal size. Everything is run in turns;
     medians of wall time are reported.
     """
@@ -67,10 +86,17 @@ def grid(
     from trainer.bench.grid import Order, measure  # noqa: PLC0415
     from trainer.grid.engines import choose_engine  # noqa: PLC0415
 
-    order = Order(**given | {"against": tuple(given["against"])})
-    solver = choose_engine(engine, jobs=order.jobs)
+    order = Order(
+        **given
+        | {
+            "against": tuple(name for name in given["against"] if name != "none"),
+            "preprocessings": _preprocessings(given["preprocessings"]),
+        }
+    )
+    solver: Any = choose_engine(engine, jobs=order.jobs)
+    solver = replace(solver, max_iterations=order.max_iterations)
     if instruction_set:
-        solver = replace(solver, instruction_set=instruction_set)  # type: ignore[type-var]
+        solver = replace(solver, instruction_set=instruction_set)
     figures = measure(order, solver)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures, solver.description)) + "\n")
@@ -165,15 +191,34 @@ def _prediction_document(
     }
 
 
+def _preprocessings(names: Sequence[str]) -> tuple[str, ...]:
+    from trainer.grid.project import Project  # noqa: PLC0415
+    from trainer.preprocessing.recipes import NAMES  # noqa: PLC0415
+
+    if list(names) == ["all"]:
+        return Project().preprocessings
+    for name in names:
+        if name not in NAMES:
+            raise click.UsageError(
+                f"there is no preprocessing {name!r}: use all or {', '.join(NAMES)}"
+            )
+    return tuple(names)
+
+
 def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[str, str]]:
-    yield "data", f"{order.n} x {order.d}, {order.classes} classes, seed {order.seed}"
+    kind = ", rank 3, labels by chance" if order.low_rank else ""
+    yield "data", f"{order.n} x {order.d}, {order.classes} classes, seed {order.seed}{kind}"
     low, high = figures.accuracy
     yield "accuracy", f"{low:.1f} to {high:.1f} %"
     yield "engine", f"{engine}, {order.jobs} jobs"
-    yield "solved", f"{figures.solved} of {_COMBINATIONS} combinations"
+    yield "solved", f"{figures.solved} of {figures.combinations} combinations"
+    capped = figures.combinations - figures.converged
+    if capped:
+        yield "capped", f"{capped} combinations met {order.max_iterations:,} iterations"
     yield "seconds", f"{figures.seconds:.3f} (median of {order.rounds})"
     for name, measured in figures.alternatives.items():
-        yield name, _said(measured, figures.seconds)
+        yield name, _said(measured, figures)
+    yield "memory", f"{_peak_memory():,} MiB at most, the data included"
     yield from _surroundings()
 
 
@@ -184,10 +229,11 @@ def _surroundings() -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
 
 
-def _said(measured: "Measured", seconds: float) -> str:
-    how = "" if measured.solved == _COMBINATIONS else f" extrapolated from {measured.solved}"
+def _said(measured: "Measured", figures: "Figures") -> str:
+    partial = measured.solved < figures.combinations
+    how = f" extrapolated from {measured.solved}" if partial else ""
     return (
-        f"{measured.seconds:.1f} s{how}, {measured.seconds / seconds:.0f} times ours; "
+        f"{measured.seconds:.1f} s{how}, {measured.seconds / figures.seconds:.0f} times ours; "
         f"{measured.mismatches} of {measured.compared} predictions differ"
     )
 
@@ -197,7 +243,9 @@ def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]
         "n": order.n,
         "d": order.d,
         "classes": order.classes,
-        "combinations": _COMBINATIONS,
+        "combinations": figures.combinations,
+        "preprocessings": order.preprocessings,
+        "low_rank": order.low_rank,
         "seed": order.seed,
         "rounds": order.rounds,
         "jobs": order.jobs,
@@ -211,12 +259,14 @@ def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]
         "figures": {
             "ours": figures.ours,
             "solved": figures.solved,
+            "converged": figures.converged,
+            "peak_memory_mib": _peak_memory(),
             "accuracy": figures.accuracy,
             "alternatives": {
                 name: {
                     "seconds": measured.seconds,
                     "solved": measured.solved,
-                    "extrapolated": measured.solved < _COMBINATIONS,
+                    "extrapolated": measured.solved < figures.combinations,
                     "mismatches": measured.mismatches,
                     "compared": measured.compared,
                 }
@@ -225,6 +275,11 @@ def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]
         },
         "machine": _machine(),
     }
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process, without its children, has had; in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _machine() -> dict[str, Any]:
