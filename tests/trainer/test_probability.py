@@ -127,6 +127,41 @@ def test_coupling_equals_the_published_algorithm(k: int) -> None:
         assert row == pytest.approx(coupled_by_loop(r), abs=1e-9)
 
 
+def coupled_as_libsvm(r: Any) -> Any:
+    """One sample in libsvm's steps: Qp and pQp are updated, not computed anew."""
+    k = len(r)
+    Q = -r.T * r
+    Q[range(k), range(k)] = [sum(r[j, t] ** 2 for j in range(k) if j != t) for t in range(k)]
+    p = np.full(k, 1 / k)
+    for _ in range(max(100, k)):
+        Qp = Q @ p
+        pQp = p @ Qp
+        if np.abs(Qp - pQp).max() < 0.005 / k:
+            break
+        for t in range(k):
+            step = (-Qp[t] + pQp) / Q[t, t]
+            p[t] += step
+            pQp = (pQp + step * (step * Q[t, t] + 2 * Qp[t])) / (1 + step) / (1 + step)
+            Qp = (Qp + step * Q[t]) / (1 + step)
+            p /= 1 + step
+    return p
+
+
+@given(st.integers(2, 11), st.data())
+def test_each_sample_is_coupled_as_by_libsvm_alone(k: int, data: Any) -> None:
+    # Close to 0 and 1 is where samples take long, and far from each other in sweeps.
+    probability = st.floats(1e-7, 1 - 1e-7) | st.sampled_from([1e-7, 0.5, 1 - 1e-7, 1e-3])
+    against = data.draw(arrays(np.float64, (4, k, k), elements=probability))
+    for a, b in pairs(k):
+        against[:, b, a] = 1 - against[:, a, b]
+    against[:, range(k), range(k)] = 0
+
+    coupled = couple(against)
+
+    for row, r in zip(coupled, against, strict=True):
+        np.testing.assert_allclose(row, coupled_as_libsvm(r), rtol=0, atol=1e-12)
+
+
 @given(st.integers(2, 6), st.data())
 def test_probabilities_are_a_distribution(k: int, data: Any) -> None:
     n_pairs = k * (k - 1) // 2
