@@ -105,14 +105,14 @@ def test_two_models_of_one_name_are_refused(acoustic: Acoustic, model: Path) -> 
     assert result.stdout == ""
 
 
-def test_a_gaia_history_is_told_apart(acoustic: Acoustic, tmp_path: Path) -> None:
+def test_a_damaged_gaia_history_is_refused_as_such(acoustic: Acoustic, tmp_path: Path) -> None:
     history = tmp_path / "danceability.history"
     history.write_bytes(bytes.fromhex("6AEA723D 00000066"))
 
     result = acoustic("predict", history, "--documents", examples.documents())
 
     assert result.exit_code == 2
-    assert "is a Gaia .history file, which this version cannot read yet" in result.stderr
+    assert "not an intact Gaia history: it ends early" in result.stderr
 
 
 def test_a_file_that_is_no_model_is_refused(acoustic: Acoustic) -> None:

@@ -7,7 +7,7 @@ and sizes; what a step was asked for (patterns of names) has to give what it hol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeGuard
@@ -25,8 +25,10 @@ _KEEPING = frozenset({"select"})
 _DROPPING = frozenset({"remove", "cleaner", "removevl"})
 _TRANSFORMING = frozenset({"normalize", "gaussianize"})
 
-_MOST_PATTERNS = 64  # with wildcards, in one step
-_MOST_ASTERISKS = 3  # in one pattern
+# Matching a pattern takes time to the power of its asterisks: Gaia's have two at most, and a step of
+# Gaia's takes some ten million attempts.
+_MOST_ASTERISKS = 2
+_MOST_ATTEMPTS = 10**8
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def asked_for(step: Transformation) -> frozenset[str] | None:
     known = step.before.by_name
     exact = frozenset(pattern for pattern in patterns if pattern in known)
     wild = [pattern for pattern in patterns if pattern not in known]
-    if len(wild) + len(excepted) > _MOST_PATTERNS or any(map(_is_costly, (*wild, *excepted))):
+    if _is_costly([*wild, *excepted], known):
         return None  # prediction needs none of them, and no template of Gaia's has such
     try:
         return (exact | matching(wild, list(known))) - matching(excepted, list(known))
@@ -246,9 +248,13 @@ def asked_for(step: Transformation) -> frozenset[str] | None:
         raise DamagedError(f"{step.title} has a pattern that Gaia refuses: {error}") from error
 
 
-def _is_costly(pattern: str) -> bool:
-    # Matching takes time to the power of the asterisks.
-    return len(pattern) > MAX_NAME or pattern.count("*") > _MOST_ASTERISKS
+def _is_costly(patterns: Sequence[str], names: Iterable[str]) -> bool:
+    for pattern in patterns:
+        # One that is not of the whole name is tried from each dot on.
+        tried_anywhere = not pattern.startswith((".", "*"))
+        if pattern.count("*") + tried_anywhere > _MOST_ASTERISKS or len(pattern) > MAX_NAME:
+            return True
+    return len(patterns) * sum(len(name) ** 2 for name in names) > _MOST_ATTEMPTS
 
 
 def is_texts(value: Any) -> TypeGuard[list[str]]:

@@ -216,5 +216,7 @@ def _remedy(content: bytes, error: DamagedError) -> str:
     converted = "its line ends were converted from CR LF to LF, as git or FTP do"
     ended = isinstance(error, CutShortError)
     return (
-        f"either it is cut off, or {converted}; {again}" if ended else f"probably {converted}; {again}"
+        f"either it is cut off, or {converted}; {again}"
+        if ended
+        else f"perhaps {converted}; {again}"
     )
