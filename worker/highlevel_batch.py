@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection, text
@@ -12,8 +11,9 @@ from sqlalchemy import Connection, text
 from schema import highlevel
 from schema.highlevel import Outputs, Recording
 from trainer.errors import DocumentError
-from trainer.highlevel import high_level_document, parse_document
+from trainer.highlevel import high_level_document, parse_documents
 from trainer.inference import Predictions
+from trainer.reading import Document
 from worker.conclusion import sentence
 from worker.database_link import DatabaseLink, Outage
 from worker.highlevel_models import LoadedModels, Predict
@@ -40,12 +40,16 @@ class Tally:
     ----------
     recordings, failed
         Recordings that got outputs, and that were marked as failed.
+    began, ended
+        When the first batch was claimed and the last one was committed, by ``time.monotonic``.
     seconds
         By stage: claim, read, parse, predict, compose, write, commit.
     """
 
     recordings: int = 0
     failed: int = 0
+    began: float | None = None
+    ended: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -133,10 +137,13 @@ class Batches:
         self._tell_failed(spent)
 
     def _next(self, loaded: LoadedModels) -> bool:
+        now = time.monotonic()
         with self.tally.timing("claim"):
             ids = self._claim()
         if not ids:
             return False
+        if self.tally.began is None:
+            self.tally.began = now
         try:
             with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
                 self._do(ids, loaded)
@@ -174,6 +181,7 @@ class Batches:
         outcome = self._link.run(transaction)
         seconds = self.tally.seconds
         seconds["commit"] = seconds.get("commit", 0.0) + time.perf_counter() - ended
+        self.tally.ended = time.monotonic()
         self.tally.recordings += outcome.recordings
         self._tell_failed(outcome.failed)
 
@@ -238,7 +246,7 @@ class Batches:
         return outputs, reasons
 
     def _predicted(
-        self, lacking: frozenset[int], documents: Sequence[Mapping[str, Any]], loaded: LoadedModels
+        self, lacking: frozenset[int], documents: Sequence[Document], loaded: LoadedModels
     ) -> Sequence[Predictions | DocumentError]:
         if not lacking:  # all outputs are there, only metadata are not
             return [{} for _ in documents]
@@ -273,27 +281,31 @@ class Batches:
 
 def _parsed(
     recordings: Sequence[Recording], loaded: LoadedModels, reasons: dict[int, str]
-) -> dict[frozenset[int], list[tuple[Recording, Mapping[str, Any]]]]:
+) -> dict[frozenset[int], list[tuple[Recording, Document]]]:
     """Parse documents of recordings that lack something, by what they lack."""
     wanted = frozenset(loaded.ids)
-    parsed: dict[frozenset[int], list[tuple[Recording, Mapping[str, Any]]]] = {}
-    for recording in recordings:
-        lacking = wanted - recording.present
-        there = recording.document is not None and recording.mbid is not None
-        if not there or (recording.complete and not lacking):
-            continue
-        try:
-            document = parse_document(recording.document or "")
-        except DocumentError as error:
-            reasons[recording.id] = str(error)
+    needy = [one for one in recordings if _there(one) and _lacks(one, wanted)]
+    parsed: dict[frozenset[int], list[tuple[Recording, Document]]] = {}
+    documents = parse_documents(recording.document or "" for recording in needy)
+    for recording, document in zip(needy, documents, strict=True):
+        if isinstance(document, DocumentError):
+            reasons[recording.id] = str(document)
         else:
-            parsed.setdefault(lacking, []).append((recording, document))
+            parsed.setdefault(wanted - recording.present, []).append((recording, document))
     return parsed
+
+
+def _there(recording: Recording) -> bool:
+    return recording.document is not None and recording.mbid is not None
+
+
+def _lacks(recording: Recording, wanted: frozenset[int]) -> bool:
+    return not recording.complete or not wanted <= recording.present
 
 
 def _outputs(
     recording: Recording,
-    document: Mapping[str, Any],
+    document: Document,
     predictions: Predictions,
     loaded: LoadedModels,
 ) -> Outputs:
