@@ -62,8 +62,8 @@ class Evaluation:
     nested : Nested or None
     held_out : HeldOut or None
     versions : mapping of str to str
-    timings : mapping of str to float
-        Seconds.
+    timings : mapping
+        Seconds: `search_seconds`, `total_seconds`, and in `parts` by what was done.
     """
 
     dataset: Dataset
@@ -77,7 +77,7 @@ class Evaluation:
     nested: Nested | None
     held_out: HeldOut | None
     versions: Mapping[str, str]
-    timings: Mapping[str, float]
+    timings: Mapping[str, Any]
 
     @property
     def scores(self) -> Scores:

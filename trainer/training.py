@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from trainer.account import Account
 from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
@@ -55,6 +56,7 @@ def train(
     jobs: int | None = None,
     memory: int = MEMORY,
     collapse: bool = True,
+    account: Account | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -76,6 +78,8 @@ def train(
         Bytes that matrices of the native engine may take; what needs more is left to the other.
     collapse : bool
         Solve combinations that are the same problem once, see `trainer.grid.planner`.
+    account : Account, optional
+        Where the time goes is added to; what is there already is told of, too.
     progress : callable
         Told of each step.
     provenance : mapping, optional
@@ -91,6 +95,7 @@ def train(
     DatasetError
         No combination can be trained on these data.
     """
+    account = account or Account()
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs, memory=memory)
     fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed)
@@ -102,19 +107,30 @@ def train(
         return lambda done: progress(Progress(stage, done, total))
 
     results = search(
-        dataset, project, fold_of, solver, collapse=collapse, solved=told("grid", total)
+        dataset,
+        project,
+        fold_of,
+        solver,
+        collapse=collapse,
+        account=account,
+        solved=told("grid", total),
     )
     best = best_of(results)
     nested = None
     if project.nested:
         solved = told("nested", total * len(np.unique(fold_of)))
-        nested = nest(
-            dataset, project, fold_of, solver, seed=seed, collapse=collapse, solved=solved
-        )
+        with account.of("nested estimate"):
+            nested = nest(
+                dataset, project, fold_of, solver, seed=seed, collapse=collapse, solved=solved
+            )
     searched = time.monotonic()
     progress(Progress("final model", 0, 1))
-    fitted = fit(dataset, best.combination, solver)
-    model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+    with account.of("final model"):
+        fitted = fit(dataset, best.combination, solver)
+    with account.of("probabilities"):
+        model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+    with account.of("held-out recordings"):
+        held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
         dataset=dataset,
         project=project,
@@ -125,11 +141,12 @@ def train(
         best=best,
         model=model,
         nested=nested,
-        held_out=_predict_held_out(dataset, model),
+        held_out=held_out,
         versions=_versions(),
         timings={
             "search_seconds": round(searched - started, 3),
             "total_seconds": round(time.monotonic() - started, 3),
+            "parts": account.seconds,
         },
     )
     progress(Progress("final model", 1, 1))

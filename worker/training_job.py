@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from schema.database import connect
+from trainer.account import Account
 from trainer.errors import OptionsError
 from trainer.options import JobOptions
 from worker.attempt_folder import AttemptFolder
@@ -50,12 +51,15 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     job, attempt = UUID(assignment["job"]), assignment["attempt"]
     options = JobOptions.parse(assignment["options"])
     folder = ProjectFolder(AttemptFolder(Path(assignment["project_dir"]), job, attempt))
-    material = _material(assignment, folder)
+    account = Account()
+    with account.of("reading"):
+        material = _material(assignment, folder)
     # scikit-learn takes a second to load. Most jobs with wrong input have ended by now.
     from trainer.dataset import prepare  # noqa: PLC0415
     from trainer.training import train  # noqa: PLC0415
 
-    dataset = prepare(material.ground_truth, material.documents, options)
+    with account.of("preparing"):
+        dataset = prepare(material.ground_truth, material.documents, options)
     _require_engine(assignment)
     folder.write_project(dataset, options)
     evaluation = train(
@@ -65,13 +69,16 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         engine=assignment["engine"],
         jobs=assignment["jobs"],
         memory=assignment["memory"],
+        account=account,
         progress=on_progress,
         provenance=_provenance(assignment, material),
     )
     bundle = ModelStore(Path(assignment["model_dir"])).path(job, attempt)
-    digest = evaluation.model.save(bundle)
     report = evaluation.report()
-    folder.write_results(dataset, report)
+    with account.of("writing"):
+        digest = evaluation.model.save(bundle)
+        folder.write_results(dataset, report)
+    report["timings"]["parts"] = account.seconds
     return {
         "result": _result(report, folder.path, bundle, digest),
         "training_set": dataset.training,

@@ -11,7 +11,7 @@ from trainer.grid.engines import choose_engine
 from trainer.grid.folds import Split, assign_folds
 from trainer.grid.planner import group, problem_of, same_experiment, scales_freely
 from trainer.grid.project import GAMMA_EXPONENTS, Combination, Project
-from trainer.grid.search import search
+from trainer.grid.search import search, splits_of
 from trainer.preprocessing.chain import Preprocessing
 
 GAMMAS = tuple(2.0**exponent for exponent in GAMMA_EXPONENTS)
@@ -178,24 +178,22 @@ def test_duplicate_recordings_are_solved_one_by_one_and_right(make_dataset: Any)
     assert differing(once, each) == []
 
 
-def splits_of(dataset: Any, name: str) -> Any:
-    from trainer.grid.search import _splits  # noqa: PLC0415
-
+def five_splits(dataset: Any, name: str) -> Any:
     fold_of = assign_folds(dataset.recordings, dataset.labels, 5, seed=1)
-    return _splits(dataset, name, fold_of)
+    return splits_of(dataset, name, fold_of)
 
 
 def test_basic_and_normalized_are_one_experiment(make_dataset: Any) -> None:
     dataset = make_dataset()
 
-    assert same_experiment(splits_of(dataset, "basic"), splits_of(dataset, "normalized"))
+    assert same_experiment(five_splits(dataset, "basic"), five_splits(dataset, "normalized"))
 
 
 @pytest.mark.parametrize("name", ["lowlevel", "nobands", "gaussianized"])
 def test_no_other_is_one_experiment_with_basic(make_dataset: Any, name: str) -> None:
     dataset = make_dataset()
 
-    assert not same_experiment(splits_of(dataset, "basic"), splits_of(dataset, name))
+    assert not same_experiment(five_splits(dataset, "basic"), five_splits(dataset, name))
 
 
 def small_unit(dataset: Any) -> Any:
@@ -217,7 +215,7 @@ def test_a_descriptor_that_is_constant_only_in_its_own_unit_makes_them_two(
 ) -> None:
     dataset = small_unit(make_dataset())
 
-    basic, normalized = splits_of(dataset, "basic"), splits_of(dataset, "normalized")
+    basic, normalized = five_splits(dataset, "basic"), five_splits(dataset, "normalized")
 
     assert any(b.training.shape != n.training.shape for b, n in zip(basic, normalized, strict=True))
     assert not same_experiment(basic, normalized)

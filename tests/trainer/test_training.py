@@ -461,3 +461,11 @@ def test_any_documents_are_trained_on_or_refused_and_the_model_survives_the_disk
 
 def test_the_report_names_the_engine_that_had_the_memory(make_dataset: Any) -> None:
     assert train(make_dataset(), ONE, 1, memory=1).report()["engine"] == "sklearn"
+
+
+def test_the_report_says_what_the_time_was_spent_on(report: Any) -> None:
+    timings = report["timings"]
+
+    parts = ["preprocessing", "solver", "final model", "probabilities", "held-out recordings"]
+    assert list(timings["parts"]) == parts
+    assert 0 < sum(timings["parts"].values()) <= timings["total_seconds"] + 0.01

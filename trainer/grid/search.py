@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.account import Account
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
 from trainer.grid.engine import Engine, Problem, Solution
@@ -59,6 +60,7 @@ def search(
     engine: Engine,
     *,
     collapse: bool = True,
+    account: Account | None = None,
     solved: Callable[[int], None] = lambda _: None,
 ) -> list[CombinationResult]:
     """Cross-validate each combination of the project.
@@ -71,6 +73,8 @@ def search(
     engine : Engine
     collapse : bool
         Solve combinations that are the same problem once, see `trainer.grid.planner`.
+    account : Account, optional
+        Where the time goes is added to.
     solved : callable
         Told how many combinations are done, each time some are.
 
@@ -79,26 +83,29 @@ def search(
     list of CombinationResult
         In grid order, one for each combination.
     """
+    account = account or Account()
     results: dict[Combination, CombinationResult] = {}
     seen: dict[str, list[Split]] = {}
     by_preprocessing = groupby(project.combinations(), key=lambda item: item.preprocessing)
     for name, members in by_preprocessing:
         combinations = list(members)
         try:
-            splits = splits_of(dataset, name, fold_of)
+            with account.of("preprocessing"):
+                splits = splits_of(dataset, name, fold_of)
+                twin = twin_of(name, splits, seen) if collapse else None
         except DatasetError as error:  # of one preprocessing; the others may do
             for combination in combinations:
                 results[combination] = _failed(combination, str(error), len(fold_of))
             solved(len(results))
             continue
-        twin = twin_of(name, splits, seen) if collapse else None
         if twin:
             found = _copied(combinations, twin, results)
         else:
             found = _solve(dataset, combinations, splits, fold_of, engine, collapse=collapse)
-        for result in found:
-            results[result.combination] = result
-            solved(len(results))
+        with account.of("solver"):
+            for result in found:
+                results[result.combination] = result
+                solved(len(results))
         if name in {"basic", "normalized"}:  # the only two that can be one experiment
             seen[name] = splits
     return [results[combination] for combination in project.combinations()]

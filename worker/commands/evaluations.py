@@ -21,6 +21,7 @@ from worker.commands.text import plain, visible
 
 # Enough to see what they have in common.
 _NAMED = 10
+_WORTH_SAYING = 0.005  # seconds
 
 
 def summary(console: Console, report: Any) -> None:
@@ -103,12 +104,21 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
     seconds = number(at(report, "timings", "total_seconds"))
     if seconds is not None:
         yield "time", f"{duration(seconds)} ({visible(at(report, 'engine'))})"
+    parts = at(report, "timings", "parts")
+    if isinstance(parts, Mapping) and parts:
+        yield "spent on", ", ".join(_spent(parts))
     lost = at(report, "removed", "not finite")
     if isinstance(lost, list) and lost:
         yield "not finite", _lost(lost)
     notes = at(report, "notes")
     for note in notes if isinstance(notes, list) else []:
         yield "note", str(note)
+
+
+def _spent(parts: Mapping[Any, Any]) -> Iterator[str]:
+    for what, seconds in parts.items():
+        if number(seconds) is not None and seconds >= _WORTH_SAYING:
+            yield f"{visible(what)} {seconds:.2f} s"
 
 
 def _lost(names: list[Any]) -> str:

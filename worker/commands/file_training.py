@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from trainer.account import Account
 from trainer.dataset import prepare
 from trainer.descriptors import LowLevel, flatten
 from trainer.documents import read_documents
@@ -88,10 +89,13 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     read = (order.ground_truth, *order.documents)
     model = destination(order.model, apart_from=read)
     report_file = order.report and destination(order.report, apart_from=(*read, model))
+    account = Account()
     with ended_by_signals():
-        evaluation = _evaluate(invocation, order)
+        evaluation = _evaluate(invocation, order, account)
+    with account.of("writing"):
+        written = [("model", order.model), ("SHA-256", evaluation.model.save(model))]
     report = evaluation.report(predictions=order.predictions)
-    written = [("model", order.model), ("SHA-256", evaluation.model.save(model))]
+    report["timings"]["parts"] = account.seconds
     if report_file:
         write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
@@ -111,18 +115,22 @@ def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _evaluate(invocation: Invocation, order: Order) -> Evaluation:
+def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluation:
     options = JobOptions.parse(order.options)
     ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
-        documents = _read(order.documents, ground_truth, told)
+        with account.of("reading"):
+            documents = _read(order.documents, ground_truth, told)
+        with account.of("preparing"):
+            dataset = prepare(ground_truth, documents, options)
         return train_dataset(
-            prepare(ground_truth, documents, options),
+            dataset,
             options.project,
             options.seed,
             engine=order.engine,
             jobs=order.jobs,
             memory=order.memory * MEBIBYTE,
+            account=account,
             progress=told,
             provenance=_provenance(order),
         )
