@@ -219,6 +219,10 @@ CONTAINER: dict[str, tuple[Damage, str]] = {
     "user type": (set_info(Written(u32(127) + b"\0" + raw(b"QColor"))), "unknown type 127"),
     "endless nesting": (set_info(nested(100_000)), "nested too deep"),
     "huge list": (set_info(Written(u32(9) + b"\0" + u32(2**32 - 2))), "4,294,967,294 items follow"),
+    "a million values": (
+        set_info(Written(u32(11) + b"\0" + u32(10**6) + u32(0) * 10**6)),
+        "more than 1,000,000 values",
+    ),
     "huge text": (set_info(Written(u32(10) + b"\0" + u32(2**31))), "2,147,483,648 bytes should"),
     "odd text": (set_info(Written(u32(10) + b"\0" + u32(3) + b"abc")), "of 3 bytes at byte"),
     "no UTF-16": (set_info(Written(u32(10) + b"\0" + u32(2) + b"\xd8\0")), "is no UTF-16"),
@@ -619,6 +623,15 @@ def test_a_pattern_that_takes_for_ever_to_match_is_passed_over(
     history.step("select").asked["descriptorNames"] = ["*a" * 200 + "b"]
 
     assert read(path, history.content()).name == NAME
+
+
+def test_a_file_larger_than_any_history_is_not_read(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.write(bytes.fromhex("6AEA723D"))
+        stream.truncate(2**27 + 1)
+
+    with pytest.raises(ModelError, match="larger than 134,217,728 bytes"):
+        open_model(path)
 
 
 def test_a_model_of_what_is_not_read_from_documents_is_refused(

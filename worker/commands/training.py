@@ -98,8 +98,8 @@ def predict(
     Prints a line of JSON per document: {"id", "highlevel": {model: {"all", "probability",
     "value"}}}, or {"id", "error"} for one that cannot be used; then the exit code is 1.
 
-    MODEL is a file that `acoustic train` or the evaluator wrote. Documents may be folders of .json,
-    .yaml or .sig files, .jsonl or .jsonl.gz files, or single files.
+    MODEL is a file that `acoustic train` or the evaluator wrote, or a .history of Gaia's. Documents
+    may be folders of .json, .yaml or .sig files, .jsonl or .jsonl.gz files, or single files.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
     from worker.commands.predicting import carry_out  # noqa: PLC0415

@@ -25,8 +25,8 @@ _KEEPING = frozenset({"select"})
 _DROPPING = frozenset({"remove", "cleaner", "removevl"})
 _TRANSFORMING = frozenset({"normalize", "gaussianize"})
 
-# Matching a pattern takes time to the power of its asterisks: Gaia's have two at most, and a step of
-# Gaia's takes some ten million attempts.
+# Matching a pattern takes time to the power of its asterisks: Gaia's have two at most, and a step
+# takes some ten million attempts.
 _MOST_ASTERISKS = 2
 _MOST_ATTEMPTS = 10**8
 

@@ -29,7 +29,7 @@ from trainer.models.gaia_history.transforms import fitted_step
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 
-MAX_BYTES = 2**28
+MAX_BYTES = 2**27  # enough for 14,000 support vectors of 670 columns
 SUFFIX = ".history"
 
 

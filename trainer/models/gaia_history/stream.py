@@ -17,6 +17,7 @@ from trainer.wording import shown
 
 NULL = 0xFFFFFFFF  # the length of a text or of bytes that are null
 MAX_NESTING = 8  # of values in values; Gaia's go five deep
+MAX_ITEMS = 1_000_000  # in lists and maps of one stream; a large history has ten thousand
 
 # Smallest number of bytes that one item takes, to refuse counts before anything is built.
 _TEXT_BYTES = 4
@@ -33,10 +34,13 @@ class Stream:
     content : bytes
     position : int
         Where the next thing is read.
+    items : int
+        How many have been announced.
     """
 
     content: bytes
     position: int = 0
+    items: int = 0
 
     @property
     def rest(self) -> int:
@@ -80,6 +84,8 @@ class Stream:
                 f"it says at byte {at:,} that {number:,} items follow, more than can be in the "
                 f"{self.rest:,} bytes after it"
             )
+        self.items += number
+        require(self.items <= MAX_ITEMS, f"it has more than {MAX_ITEMS:,} values")
         return number
 
     def raw(self) -> bytes | None:
