@@ -11,7 +11,9 @@ from click.testing import Result
 
 from trainer.bench.grid import Order, made_splits, sampled
 from trainer.bench.made import made_rows
+from trainer.bench.made_models import made_models
 from trainer.grid.project import Project
+from trainer.highlevel import ACOUSTICBRAINZ_MODELS
 
 Acoustic = Callable[..., Result]
 
@@ -109,3 +111,74 @@ def test_a_preprocessing_that_there_is_not_is_refused(acoustic: Acoustic) -> Non
 
     assert result.exit_code == 2
     assert "no preprocessing 'cepstrum'" in result.output
+
+
+FEW = ("--models", "4", "--vectors", "60", "--d", "24", "--batch", "1,5", "--rounds", "1")
+
+
+def predicted(acoustic: Acoustic, *more: str) -> Any:
+    result = acoustic("bench", "predict", *FEW, "--json", *more)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.bench.predict.SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("_short")
+def test_probabilities_of_both_sides_are_compared_and_rates_are_positive(
+    acoustic: Acoustic,
+) -> None:
+    found = predicted(acoustic, "--against", "sklearn,sklearn-batch")
+
+    assert found["mismatches"] == 0
+    assert found["figures"]["compared"] == 4 * 5
+    assert found["figures"]["largest_difference"] < 1e-9
+    assert found["ratio"].keys() == {
+        f"{stretch}-{batch}-{name}"
+        for stretch in ("matrix", "documents")
+        for batch in (1, 5)
+        for name in ("sklearn", "sklearn-batch")
+    }
+    rates = [
+        rate for one in found["figures"]["rates"] for rate in [one["ours"], *one["theirs"].values()]
+    ]
+    assert len(rates) == 2 * 2 * 3 + 2
+    assert all(rate["wall"] > 0 and rate["core"] > 0 for rate in rates)
+
+
+@pytest.mark.usefixtures("_short")
+def test_rates_are_told_for_each_stretch_and_batch(acoustic: Acoustic) -> None:
+    said = acoustic("bench", "predict", *FEW).stdout
+
+    for start in ("matrix, 1 at a time", "documents, 5 at a time", "json, 5 at a time"):
+        assert start in said
+    assert "differing" in said
+    assert "versions" in said
+
+
+def test_an_alternative_to_predicting_that_there_is_not_is_refused(acoustic: Acoustic) -> None:
+    result = acoustic("bench", "predict", *FEW, "--against", "gpu")
+
+    assert result.exit_code == 2
+    assert "no alternative 'gpu'" in result.output
+
+
+def test_made_models_have_the_sizes_of_acousticbrainz_s() -> None:
+    made = made_models(18, 400, 30, seed=1)
+
+    assert [one.model.name for one in made] == list(ACOUSTICBRAINZ_MODELS)
+    classes = [len(one.model.labels) for one in made]
+    assert classes == [2, 2, 9, 5, 8, 10, 10, 2, 2, 2, 2, 2, 2, 2, 5, 2, 2, 2]
+    vectors = [len(one.model.svm.support_vectors) for one in made]
+    assert 350 < sum(vectors) < 450
+    assert {one.model.layout.width for one in made} == {30}
+    assert len({one.model.name for one in made_models(40, 200, 12, seed=1)}) == 40
+
+
+def test_made_models_are_the_same_for_the_same_seed() -> None:
+    first, again, other = (made_models(2, 40, 12, seed=seed)[1].model for seed in (1, 1, 2))
+
+    assert first.to_bytes() == again.to_bytes() != other.to_bytes()

@@ -48,7 +48,7 @@ COMMANDS = {
     "highlevel-extract": Lazy(
         "worker.commands.extracting",
         "highlevel_extract",
-        "Write high-level documents of low-level ones, by a profile.",
+        "Write the high-level documents of files.",
     ),
     "compare": Lazy(
         "worker.commands.comparing", "compare", "Compare results with those of others."
