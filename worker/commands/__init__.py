@@ -38,7 +38,7 @@ COMMANDS = {
     "highlevel": Lazy(
         "worker.commands.highlevel",
         "highlevel",
-        "Run the daemon that gives recordings the outputs of the published models.",
+        "Run the daemon that classifies every recording.",
     ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
