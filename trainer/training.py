@@ -41,14 +41,14 @@ class Progress:
     stage : {"grid", "nested", "final model"}
     done, total : int
         Combinations of the stage.
-    resumed : int
-        Those among them, and among the stages before, that are known from checkpoints.
+    known : int
+        Those among `done` that came from checkpoints.
     """
 
     stage: str
     done: int
     total: int
-    resumed: int = 0
+    known: int = 0
 
 
 def train(
@@ -125,7 +125,8 @@ def train(
         )
 
     def told(stage: str, total: int) -> Callable[[int], None]:
-        return lambda done: progress(Progress(stage, done, total, resumption.combinations))
+        before = resumption.combinations
+        return lambda done: progress(Progress(stage, done, total, resumption.combinations - before))
 
     results = search(
         dataset,
@@ -153,7 +154,7 @@ def train(
                 solved=solved,
             )
     searched = time.monotonic()
-    progress(Progress("final model", 0, 1, resumption.combinations))
+    progress(Progress("final model", 0, 1))
     with account.of("final model"):
         fitted = fit(dataset, best.combination, solver)
     with account.of("probabilities"):
@@ -179,7 +180,7 @@ def train(
             "parts": account.seconds,
         },
     )
-    progress(Progress("final model", 1, 1, resumption.combinations))
+    progress(Progress("final model", 1, 1))
     return evaluation.signed(provenance or {})
 
 
