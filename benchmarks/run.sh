@@ -33,5 +33,8 @@ show bench grid --n 2000 --d 300 --classes 4 --against none
 # What is large.
 show bench grid --n 5000 --d 700 --classes 4 --preprocessing all --against none --rounds 1
 
+# Eighteen models.
+show bench predict --rounds 5 --against sklearn,sklearn-batch
+
 echo "\$ python -m benchmarks.growth"
 "$python" -m benchmarks.growth

@@ -83,7 +83,7 @@ def test_services_wait_for_services_that_exist() -> None:
     )
 
 
-@pytest.mark.parametrize("service", ["evaluator", "migrate"])
+@pytest.mark.parametrize("service", ["evaluator", "highlevel", "migrate"])
 def test_every_setting_in_the_container_files_is_one_that_the_worker_knows(service: str) -> None:
     settings = Settings.from_environment(environment_of(service))
 
@@ -113,7 +113,7 @@ def test_no_service_has_a_password_of_its_own() -> None:
             assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), name
 
 
-@pytest.mark.parametrize("service", ["evaluator", "migrate"])
+@pytest.mark.parametrize("service", ["evaluator", "highlevel", "migrate"])
 def test_workers_have_no_more_rights_than_they_need(service: str) -> None:
     entry = SERVICES[service]
 

@@ -37,6 +37,7 @@ STATEMENT_TIMEOUT = timedelta(seconds=60)
 # A batch takes less than a second, so whoever stops us need not wait as long as for a training.
 MOST_DRAIN_SECONDS = 15.0
 
+_LEAST_ATTEMPTS = 2
 _REPORT_SECONDS = 10.0
 _LONGEST_WAIT = 60.0
 
@@ -125,7 +126,8 @@ class HighLevelWorker:
             self._link,
             worker=self._name,
             size=settings.batch_size,
-            max_attempts=settings.max_attempts,
+            # The first attempt is at a batch, and no recording pays for another one of it.
+            max_attempts=max(_LEAST_ATTEMPTS, settings.max_attempts),
             predict=predict,
         )
         self._lane = Lane(

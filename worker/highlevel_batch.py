@@ -42,6 +42,8 @@ class Tally:
         Recordings that got outputs, and that were marked as failed.
     began, ended
         When the first batch was claimed and the last one was committed, by ``time.monotonic``.
+    processor
+        Processor time of this process in between, in seconds.
     seconds
         By stage: claim, read, parse, predict, compose, write, commit.
     """
@@ -50,6 +52,7 @@ class Tally:
     failed: int = 0
     began: float | None = None
     ended: float | None = None
+    processor: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -104,6 +107,7 @@ class Batches:
         self._predict = predict
         self._in_doubt = False
         self._alone_next = True
+        self._used_before = 0.0
         self._log = structlog.get_logger("worker.highlevel")
 
     def next(self, loaded: LoadedModels) -> bool:
@@ -137,13 +141,13 @@ class Batches:
         self._tell_failed(spent)
 
     def _next(self, loaded: LoadedModels) -> bool:
-        now = time.monotonic()
+        now, used = time.monotonic(), time.process_time()
         with self.tally.timing("claim"):
             ids = self._claim()
         if not ids:
             return False
         if self.tally.began is None:
-            self.tally.began = now
+            self.tally.began, self._used_before = now, used
         try:
             with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
                 self._do(ids, loaded)
@@ -182,6 +186,7 @@ class Batches:
         seconds = self.tally.seconds
         seconds["commit"] = seconds.get("commit", 0.0) + time.perf_counter() - ended
         self.tally.ended = time.monotonic()
+        self.tally.processor = time.process_time() - self._used_before
         self.tally.recordings += outcome.recordings
         self._tell_failed(outcome.failed)
 

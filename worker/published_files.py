@@ -99,6 +99,23 @@ class PublishedFiles:
             )
         return found
 
+    def check(self, path: str, sha256: str) -> None:
+        """Check that a row's file is there and as it was.
+
+        Raises
+        ------
+        ModelError
+            It is not.
+        """
+        file = self.find(path)
+        try:
+            with file.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{file} cannot be read: {error.strerror}") from error
+        if found != sha256:
+            raise ModelError(f"{file} is not the file that was published")
+
 
 def _copy(source: Path, target: int) -> str:
     digest = hashlib.sha256()

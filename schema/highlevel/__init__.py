@@ -35,6 +35,7 @@ from schema.highlevel.operating import (
     retry_all,
     submissions,
 )
+from schema.highlevel.reading import document_of
 from schema.highlevel.sweeping import backfill, sweep
 from schema.highlevel.values import Backlog, FailedRecording, Outputs, Pass, Recording
 from schema.highlevel.writing import dismiss, exhaust, fail, put_off, write
@@ -52,6 +53,7 @@ __all__ = [
     "claim_again",
     "claim_new",
     "dismiss",
+    "document_of",
     "exhaust",
     "fail",
     "give_back",

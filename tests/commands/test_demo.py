@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+import examples
+
 Start = Callable[..., subprocess.Popen[str]]
 Process = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,6 +54,8 @@ def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(
     assert "running  attempt 1" in done.stdout
     assert "normalized, RBF, C 2^5, gamma 2^-5" in done.stdout
     assert "actual \\ predicted" in done.stdout
+    assert "4320 outputs of 240 recordings" in done.stdout
+    assert all(f"\n{task} " in done.stdout for task in examples.tasks())
     assert all_gone(kept)
     following = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  ")]
     following = [words for words in following if words and words[0] in {"models", "predict"}]
@@ -68,7 +72,7 @@ def test_another_terminal_can_look_on_and_a_job_that_fails_is_told(
     demo = started("demo", TMPDIR=str(tmp_path))
     assert demo.stdout is not None
     address = next(line for line in demo.stdout if "DATABASE_URL=" in line)
-    job = next(line for line in demo.stdout if "grid" in line).split()[0]
+    job = next(line for line in demo.stdout if "  pending" in line).split()[0]
     (setting, *_) = shlex.split(address)
 
     cancelled = process("jobs", "cancel", job, DATABASE_URL=setting.removeprefix("DATABASE_URL="))
@@ -91,7 +95,7 @@ def test_options_and_tasks_are_checked_before_anything_is_started(
 
 
 @pytest.mark.parametrize(
-    ("word", "number", "code"), [("grid", signal.SIGINT, 130), ("pending", signal.SIGTERM, 143)]
+    ("word", "number", "code"), [("running", signal.SIGINT, 130), ("pending", signal.SIGTERM, 143)]
 )
 def test_an_interruption_stops_and_removes_everything(
     started: Start, tmp_path: Path, word: str, number: int, code: int

@@ -227,3 +227,21 @@ def test_publishing_says_what_it_does_not_understand(
 
     assert done.exit_code == 2
     assert problem in done.stderr
+
+
+def test_the_doctor_looks_at_the_files_of_published_models(
+    on_database: Command, model: Path, tmp_path: Path
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    sound = on_database("doctor")
+    [published] = (tmp_path / "models").rglob("*.model")
+    published.write_bytes(b"damaged")
+    damaged = on_database("doctor")
+    published.unlink()
+    missing = on_database("doctor")
+
+    assert "1 published, whose files are as they were" in sound.output
+    assert damaged.exit_code == missing.exit_code == 1
+    assert "danceability v1" in damaged.output
+    assert "is not the file that was published" in damaged.output
+    assert "cannot be read: No such file" in missing.output

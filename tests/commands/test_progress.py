@@ -43,4 +43,5 @@ def test_a_terminal_gets_a_bar_with_the_time_left() -> None:
 def test_the_time_left_follows_from_the_speed_so_far() -> None:
     assert remaining_seconds(Step("grid", 25, 100), elapsed=10) == 30
     assert remaining_seconds(Step("grid", 0, 100), elapsed=10) is None
+    assert remaining_seconds(Step("grid", 1, 720), elapsed=10) is None
     assert remaining_seconds(Step("grid", 100, 100), elapsed=10) is None

@@ -237,4 +237,4 @@ def processes(mirror: Mirror) -> Iterator[Start]:
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
-        sys.stdout.write(one.printed.read_text())  # pytest shows it when the test failed
+        sys.stdout.write(one.printed.read_text()[-20_000:])  # pytest shows it on failure

@@ -127,6 +127,23 @@ def test_an_unforeseen_error_costs_only_the_document_that_has_it(
 
 
 @pytest.mark.usefixtures("published")
+def test_with_one_attempt_allowed_no_recording_fails_for_another(
+    mirror: Mirror, work: Work
+) -> None:
+    good = mirror.recordings(5)
+    [bad] = mirror.store([titled(mirror, "odd")])
+
+    def predict(models: ModelSet, documents: Sequence[Any]) -> Any:
+        if any(one["metadata"]["tags"]["title"] == ["odd"] for one in documents):
+            raise RuntimeError("odd")
+        return models.predict(documents)
+
+    assert work(predict=predict, max_attempts=1) == 0
+
+    assert mirror.counts() == {**dict.fromkeys(good, ALL), bad: 0}
+
+
+@pytest.mark.usefixtures("published")
 def test_four_workers_give_each_recording_its_outputs_once(mirror: Mirror, start: Start) -> None:
     ids = mirror.recordings(400)
 
@@ -280,6 +297,17 @@ def test_a_model_that_is_not_whole_stops_the_worker_with_its_name(
 def test_what_the_trigger_missed_is_found(mirror: Mirror, work: Work) -> None:
     ids = mirror.recordings(10)
     mirror.rows("DELETE FROM worker.highlevel_queue")
+
+    work()
+
+    assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+@pytest.mark.usefixtures("published")
+def test_once_looks_at_all_recordings_wherever_the_sweep_is(mirror: Mirror, work: Work) -> None:
+    ids = mirror.recordings(10)
+    mirror.rows("DELETE FROM worker.highlevel_queue")
+    mirror.rows("UPDATE worker.highlevel_sweep SET after = :i, began = now()", i=sorted(ids)[6])
 
     work()
 

@@ -1,5 +1,7 @@
 """Time is added to what it was spent on."""
 
+import pytest
+
 from trainer.account import Account
 
 
@@ -14,10 +16,7 @@ def test_what_is_done_twice_is_one_entry_in_the_order_of_its_first_time() -> Non
 
 def test_time_until_an_error_counts() -> None:
     account = Account()
-    try:
-        with account.of("solver"):
-            raise ValueError
-    except ValueError:
-        pass
+    with pytest.raises(ValueError, match="meanwhile"), account.of("solver"):
+        raise ValueError("meanwhile")
 
     assert account.seconds["solver"] >= 0

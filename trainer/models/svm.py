@@ -22,10 +22,10 @@ Indices = NDArray[np.intp]
 
 DEGREE = 3  # of the polynomial kernel; its constant term is 0
 
-# Rows go through the machine in blocks of exactly this size, the last one filled up with zeros. A
-# matrix product rounds differently for other sizes, and in other places of the block where the size
-# is not a multiple of what its inner loop takes at once (24 rows on AVX-512, 8 elsewhere). In equal
-# blocks a row has the same decisions to the bit, whatever comes with it.
+# Rows go through the machine in blocks of exactly this size, the last one filled up. A matrix
+# product rounds differently for other sizes, and at other places of a block whose size is no
+# multiple of what its inner loop takes at once (24 rows on AVX-512, 8 elsewhere). In equal blocks a
+# row has the same decisions to the bit, whatever comes with it.
 BLOCK = 24
 
 
@@ -72,7 +72,6 @@ class PairwiseSvm:
         for start in range(0, len(X), BLOCK):
             rows = X[start : start + BLOCK]
             block[: len(rows)] = rows
-            block[len(rows) :] = 0
             of_block = self._kernel(block) @ self._weights - self.rho
             decisions[start : start + BLOCK] = of_block[: len(rows)]
         return decisions

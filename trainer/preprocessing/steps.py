@@ -60,12 +60,18 @@ class RankGaussian:
 
     def apply(self, X: Float32) -> Float32:
         """Map a float32 matrix of shape (n, n_columns)."""
-        ranks = np.empty((len(self.columns), len(X)), dtype=np.intp)
         columns = X.T[self.columns]
+        # In ascending order values are found twice as fast: each search begins near the last one.
+        order = columns.argsort(axis=1)
+        order += (np.arange(len(columns)) * len(X))[:, None]  # places in all columns together
+        ascending = columns.ravel().take(order)
+        ranks = np.empty(columns.shape, dtype=np.intp)
         for place, values in enumerate(self._distributions):
-            ranks[place] = values.searchsorted(columns[place], side="right")
+            ranks[place] = values.searchsorted(ascending[place], side="right")
+        quantiles = np.empty(columns.size, dtype=np.float32)
+        quantiles[order] = self._quantiles.take(ranks)
         ranked = X.copy()
-        ranked[:, self.columns] = self._quantiles[ranks.T]
+        ranked[:, self.columns] = quantiles.reshape(columns.shape).T
         return ranked
 
     def take(self, columns: NDArray[np.intp]) -> RankGaussian:

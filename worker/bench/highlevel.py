@@ -110,6 +110,8 @@ class Figures:
     ----------
     rate, per_process
         Recordings a second, of all processes and of one.
+    processor
+        Milliseconds of processor time of a daemon, without the server's, for a recording.
     stages
         Milliseconds of a process for a recording, by stage.
     their_rate
@@ -124,6 +126,7 @@ class Figures:
 
     rate: float
     per_process: float
+    processor: float
     stages: dict[str, float]
     their_rate: float
     rows: int
@@ -295,6 +298,7 @@ def _figures(
     return Figures(
         rate=recordings / seconds,
         per_process=recordings / seconds / order.processes,
+        processor=1000 * sum(one.processor for one in tallies) / recordings,
         stages=stages,
         their_rate=their_rate,
         rows=rows,

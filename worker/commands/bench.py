@@ -1,19 +1,17 @@
 """``acoustic bench``: how fast this is beside the obvious alternative, on this machine."""
 
 import json
-import os
-import platform
 import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.commands.bench_highlevel import highlevel
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
+from worker.commands.machine import machine, surroundings
 from worker.commands.parameters import CommaSeparated
 
 if TYPE_CHECKING:
@@ -159,7 +157,7 @@ def _prediction_lines(
         yield f"{one.stretch}, {one.batch} at a time", _said_of_rates(one)
     differing = f"{figures.mismatches} of {figures.compared} classes"
     yield "differing", f"{differing}, probabilities by {figures.largest_difference:.1e} at most"
-    yield from _surroundings()
+    yield from surroundings()
 
 
 def _said_of_rates(rates: "predicting.Rates") -> str:
@@ -187,7 +185,7 @@ def _prediction_document(
         },
         "mismatches": figures.mismatches,
         "figures": asdict(figures),
-        "machine": _machine(),
+        "machine": machine(),
     }
 
 
@@ -219,14 +217,7 @@ def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[st
     for name, measured in figures.alternatives.items():
         yield name, _said(measured, figures)
     yield "memory", f"{_peak_memory():,} MiB at most, the data included"
-    yield from _surroundings()
-
-
-def _surroundings() -> Iterator[tuple[str, str]]:
-    machine = _machine()
-    yield "machine", f"{machine['processor']}, {machine['processors']} processors"
-    yield "load", f"{machine['load']} (of the last minute)"
-    yield "versions", ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
+    yield from surroundings()
 
 
 def _said(measured: "Measured", figures: "Figures") -> str:
@@ -273,7 +264,7 @@ def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]
                 for name, measured in figures.alternatives.items()
             },
         },
-        "machine": _machine(),
+        "machine": machine(),
     }
 
 
@@ -282,23 +273,4 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _machine() -> dict[str, Any]:
-    return {
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
-        },
-    }
-
-
-def _processor() -> str:
-    """Name the processor as Linux does; other systems say less."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+bench.add_command(highlevel)

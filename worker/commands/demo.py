@@ -1,4 +1,4 @@
-"""``acoustic demo``: one evaluation job, from a SQL INSERT to a trained model."""
+"""``acoustic demo``: from a SQL INSERT to a trained model, and on to outputs of all recordings."""
 
 from pathlib import Path
 
@@ -30,8 +30,9 @@ def demo(invocation: Invocation, *, keep: Path | None, task: str, pairs: tuple[s
 
     Starts a Postgres of its own, migrates it, loads 240 synthetic clips as low-level rows and one
     dataset, enqueues its evaluation by SQL, runs the evaluator as a real process, and shows what
-    came of it. Nothing has to be installed or configured, and everything is stopped and removed at
-    the end unless --keep is given.
+    came of it. Then models of all 18 tasks are published, the high-level worker runs them over all
+    recordings, and the outputs of one are shown. Nothing has to be installed or configured, and
+    everything is stopped and removed at the end unless --keep is given.
     """
     options = job_options(None, pairs)
     # Imported here, because the help needs neither examples nor database.

@@ -116,8 +116,10 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
 
 
 def _spent(parts: Mapping[Any, Any]) -> Iterator[str]:
-    for what, seconds in parts.items():
-        if number(seconds) is not None and seconds >= _WORTH_SAYING:
+    known = {what: seconds for what, seconds in parts.items() if number(seconds) is not None}
+    # The largest first: a JSON column forgets the order in which they were.
+    for what, seconds in sorted(known.items(), key=lambda part: -part[1]):
+        if seconds >= _WORTH_SAYING:
             yield f"{visible(what)} {seconds:.2f} s"
 
 

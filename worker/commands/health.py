@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
+from schema.models import published_files
 from worker.commands.connections import explained, masked
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
@@ -111,7 +112,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     url = settings.database_url
     engine = connect(url, application_name="acoustic doctor")
     try:
-        yield from _answers(engine, url)
+        yield from _answers(engine, settings)
     except DBAPIError as error:
         sentence = explained(error, url) or str(error.orig)
         yield _trouble("database", sentence, "Nothing works without it.")
@@ -119,7 +120,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _answers(engine: Engine, url: str) -> Iterator[Finding]:
+def _answers(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    url = settings.database_url
     with engine.connect() as connection:
         version = int((engine.dialect.server_version_info or (0,))[0])
         found = f"{masked(url)} answers, Postgres {version}"
@@ -136,6 +138,7 @@ def _answers(engine: Engine, url: str) -> Iterator[Finding]:
         yield Finding("schema", "is that of this version")
         yield from _rights(connection)
         yield from _legacy(connection)
+        yield from _published(connection, settings)
 
 
 def _rights(connection: Connection) -> Iterator[Finding]:
@@ -161,6 +164,28 @@ def _legacy(connection: Connection) -> Iterator[Finding]:
             State.WARNING,
             "An older evaluator left them; stop it if it runs, then acoustic jobs retry each.",
         )
+
+
+def _published(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Look at the files of published models as the high-level worker will at its start."""
+    # Imported here: a check before this one may end it all.
+    from trainer.errors import ModelError  # noqa: PLC0415
+    from worker.published_files import PublishedFiles  # noqa: PLC0415
+
+    files = PublishedFiles(settings.model_dir)
+    published = published_files(connection)
+    sound = 0
+    for one in published:
+        try:
+            files.check(one.path, one.sha256)
+            sound += 1
+        except ModelError as error:
+            remedy = (
+                "Without it the high-level worker does not start: publish it again, or retire it."
+            )
+            yield _trouble("models", f"{one.name} {one.version}: {error}", remedy)
+    if sound:
+        yield Finding("models", f"{sound} published, whose files are as they were")
 
 
 def _folder(about: str, setting: str, folder: Path) -> Finding:

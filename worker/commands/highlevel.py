@@ -1,9 +1,9 @@
 """``acoustic highlevel``: the high-level daemon, its queue, and what people do with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -13,11 +13,15 @@ from worker.commands.invocation import Invocation
 from worker.commands.text import plain
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from schema.highlevel import Backlog, FailedRecording, Pass
     from schema.models import PublishedModel
 
 # Recordings that a step of a backfill looks at: some tenths of a second, and a line of progress.
 _STEP = 5_000
+# Classes of a model that are named beside each other; there are up to 11.
+_OTHERS = 4
 
 _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
@@ -138,6 +142,29 @@ def backfill(invocation: Invocation, *, model: str | None, limit: int | None) ->
 
 
 @highlevel.command()
+@click.argument("recording", metavar="MBID[:N]")
+@click.option("--hidden", is_flag=True, help="Also outputs of models that are not shown.")
+@_json
+@click.pass_obj
+def show(invocation: Invocation, *, recording: str, hidden: bool, json: bool) -> None:
+    """Show the outputs of a recording, as the API would answer.
+
+    N is the submission, from 0 (the first). --json prints the document.
+    """
+    from schema import highlevel as queue  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_status import as_json  # noqa: PLC0415
+
+    mbid, offset = _submission(recording)
+    with database(invocation) as engine, engine.connect() as connection:
+        document = queue.document_of(connection, mbid, offset=offset, hidden=hidden)
+    if json:
+        invocation.out.print(as_json(document), soft_wrap=True)
+    else:
+        invocation.out.print(outputs(document["highlevel"]))
+
+
+@highlevel.command()
 @_json
 @click.pass_obj
 def status(invocation: Invocation, *, json: bool) -> None:
@@ -192,6 +219,27 @@ def _show_failed(invocation: Invocation, found: "Sequence[FailedRecording]") -> 
         recording = "gone" if one.mbid is None else f"{one.mbid}:{one.submission_offset}"
         made.add_row(str(one.id), recording, str(one.attempts), age(one.failed), plain(one.error))
     invocation.out.print(made)
+
+
+def outputs(predictions: "Mapping[str, Any]") -> "Table":
+    """Make a table of a recording's outputs: what each model says, and how sure it is."""
+    made = table("model", "value", "probability", "others", numbers=("probability",))
+    for name, output in predictions.items():
+        others = sorted(output["all"].items(), key=lambda pair: -pair[1])
+        said = ", ".join(f"{value} {share:.2f}" for value, share in others[1:_OTHERS])
+        more = ", …" if len(others) > _OTHERS else ""
+        made.add_row(
+            plain(name), plain(output["value"]), f"{output['probability']:.2f}", plain(said + more)
+        )
+    return made
+
+
+def _submission(given: str) -> tuple[UUID, int]:
+    mbid, _, offset = given.partition(":")
+    try:
+        return UUID(mbid), int(offset or "0")
+    except ValueError:
+        raise click.UsageError(f"{given!r} is not an MBID, or an MBID with :N after it.") from None
 
 
 def _document(given: str) -> int | UUID:

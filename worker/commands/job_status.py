@@ -12,7 +12,7 @@ from rich.text import Text
 
 from schema.evaluation_jobs import JobStatus
 from worker.commands.figures import at, number, table
-from worker.commands.progress import duration
+from worker.commands.progress import ENOUGH_DONE, duration
 from worker.commands.text import plain, visible
 
 # As much of an id as a person reads; `jobs show` takes it if it is unique.
@@ -82,12 +82,17 @@ def status_line(job: JobStatus) -> str:
 def detail(job: JobStatus) -> str:
     """How far it is, when it goes on, or why it does not."""
     if job.status == "running":
-        left = job.time_left
+        left = job.time_left if _enough_done(job) else None
         rest = [f"{duration(left.total_seconds())} left"] if left is not None else []
         return ", ".join([*filter(None, [progress(job)]), *rest])
     if job.status == "done":
         return ""
     return ": ".join(filter(None, [progress(job), visible(job.reason or "")]))
+
+
+def _enough_done(job: JobStatus) -> bool:
+    done, total = (number(at(job.progress, key)) for key in ("done", "total"))
+    return done is not None and total is not None and done >= ENOUGH_DONE * total
 
 
 def progress(job: JobStatus) -> str:

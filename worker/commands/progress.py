@@ -91,9 +91,13 @@ class Lines:
         self.console.print(f"{visible(step.stage)}: {step.done} of {step.total}{rest}")
 
 
+# What is done before that says little of the rest: the first of a search is the slowest.
+ENOUGH_DONE = 0.02
+
+
 def remaining_seconds(step: Step, *, elapsed: float) -> float | None:
-    """Seconds that are left if the rest goes as what is done; None while nothing is known."""
-    if not step.done or not elapsed or step.done >= step.total:
+    """Seconds that are left if the rest goes as what is done; None while too little is known."""
+    if step.done < step.total * ENOUGH_DONE or step.done >= step.total:
         return None
     return elapsed * (step.total - step.done) / step.done
 

@@ -1,4 +1,4 @@
-"""What the demo needs around it, none of which is left behind: folder, server, evaluator."""
+"""What the demo needs around it, none of which is left behind: folder, server, the two workers."""
 
 import os
 import subprocess
@@ -44,11 +44,32 @@ def evaluator(
     environment: Mapping[str, str], url: str, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``acoustic evaluator --once`` as a process of its own, until the end at most."""
-    command = [sys.executable, "-m", "worker.commands", "evaluator", "--once"]
+    with _running(environment, url, folder, "evaluator", "--once") as process:
+        yield process
+
+
+def classify(environment: Mapping[str, str], url: str, folder: Path) -> None:
+    """Run ``acoustic highlevel run --once`` as a process of its own to its end.
+
+    Raises
+    ------
+    CommandError
+        It failed; with the end of its log.
+    """
+    with _running(environment, url, folder, "highlevel", "run", "--once") as process:
+        code = process.wait()
+    if code:
+        raise CommandError(f"The high-level worker ended ({code}). Its log:\n{_end_of_log(folder)}")
+
+
+@contextmanager
+def _running(
+    environment: Mapping[str, str], url: str, folder: Path, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
     with (
         log_of(folder).open("ab") as log,
         subprocess.Popen(  # noqa: S603 - this program itself
-            command,
+            [sys.executable, "-m", "worker.commands", *arguments],
             env=_environment(environment, url, folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -86,15 +107,26 @@ class Pause:
         except subprocess.TimeoutExpired:
             return
         if self.looked_again:
-            log = log_of(self.folder).read_text(encoding="utf-8", errors="replace")
-            tail = "\n".join(log.splitlines()[-_LOG_LINES:])
-            raise CommandError(f"The evaluator ended ({code}) before the job did. Its log:\n{tail}")
+            raise CommandError(
+                f"The evaluator ended ({code}) before the job did. "
+                f"Its log:\n{_end_of_log(self.folder)}"
+            )
         self.looked_again = True
 
 
 def log_of(folder: Path) -> Path:
-    """Where the evaluator's log is."""
+    """Where the log of both workers is."""
     return folder / "evaluator.log"
+
+
+def models_of(folder: Path) -> Path:
+    """Where models are."""
+    return folder / "models"
+
+
+def _end_of_log(folder: Path) -> str:
+    log = log_of(folder).read_text(encoding="utf-8", errors="replace")
+    return "\n".join(log.splitlines()[-_LOG_LINES:])
 
 
 def _environment(environment: Mapping[str, str], url: str, folder: Path) -> dict[str, str]:
@@ -102,7 +134,7 @@ def _environment(environment: Mapping[str, str], url: str, folder: Path) -> dict
     without = {name: value for name, value in environment.items() if not _is_setting(name)}
     return without | {
         "DATABASE_URL": url,
-        "ACOUSTIC_MODEL_DIR": str(folder / "models"),
+        "ACOUSTIC_MODEL_DIR": str(models_of(folder)),
         "ACOUSTIC_PROJECT_DIR": str(folder / "projects"),
         "ACOUSTIC_DRAIN_SECONDS": str(_DRAIN_SECONDS),
     }

@@ -1,0 +1,75 @@
+"""``acoustic bench highlevel``: the daemon from Postgres to Postgres."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from worker.commands.figures import pairs
+from worker.commands.invocation import Invocation
+from worker.commands.machine import machine, surroundings
+
+if TYPE_CHECKING:
+    from worker.bench.highlevel import Figures, Order
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _number(name: str, default: int, text: str) -> Callable[[Command], Command]:
+    least = click.IntRange(min=1)
+    return click.option(name, default=default, show_default=True, help=text, type=least)
+
+
+@click.command()
+@_number("--recordings", 2000, "Low-level documents.")
+@_number("--models", 18, "Models.")
+@_number("--vectors", 7000, "Support vectors of all models together, about.")
+@_number("--d", 679, "Dimensions.")
+@_number("--processes", 1, "Daemons.")
+@_number("--batch", 100, "Recordings that a daemon takes at a time.")
+@_number("--sample", 30, "Recordings that the alternative does.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None:
+    """Run the high-level worker on an embedded Postgres, and compare its outputs.
+
+    Beside it scikit-learn's predict_proba, one document at a time, its rows inserted one by one.
+    Both read JSON from the database and write all that AcousticBrainz's server reads.
+    """
+    # Imported here, because scikit-learn takes a second and `--help` needs none of it.
+    from worker.bench.highlevel import Order, measure  # noqa: PLC0415
+
+    order = Order(**given)
+    figures = measure(order)
+    if as_json:
+        invocation.out.file.write(json.dumps(_document(order, figures)) + "\n")
+    else:
+        invocation.out.print(pairs(_lines(order, figures)))
+
+
+def _lines(order: "Order", figures: "Figures") -> Iterator[tuple[str, str]]:
+    documents = f"{order.recordings} documents of {figures.document_bytes:,} bytes"
+    yield "data", f"{documents}, {order.models} models of {order.vectors} support vectors"
+    yield "rate", f"{figures.rate:.0f} recordings/s in {order.processes} processes"
+    yield "per process", f"{figures.per_process:.0f} recordings/s"
+    yield "processor", f"{figures.processor:.2f} ms a recording, without the server's"
+    stages = (f"{stage} {spent:.2f}" for stage, spent in figures.stages.items())
+    yield "stages", f"{', '.join(stages)} ms a recording"
+    times = figures.per_process / figures.their_rate
+    yield "sklearn", f"{figures.their_rate:.1f} recordings/s, ours {times:.1f} times"
+    differing = f"{figures.mismatches} of {figures.compared} classes"
+    yield "differing", f"{differing}, probabilities by {figures.largest_difference:.1e} at most"
+    yield from surroundings()
+
+
+def _document(order: "Order", figures: "Figures") -> dict[str, Any]:
+    return {
+        **asdict(order),
+        "ratio": {"sklearn": figures.per_process / figures.their_rate},
+        "mismatches": figures.mismatches,
+        "figures": asdict(figures),
+        "machine": machine(),
+    }
