@@ -115,6 +115,10 @@ class NativeEngine:
         with ThreadPoolExecutor(self.threads) as pool:
             return all(pool.map(lambda each: each.scales_freely(gammas), matrices))
 
+    def units(self, problems: Sequence[Problem]) -> Sequence[tuple[Problem, ...]]:
+        """Return the paths along C, which find out what is the same; see `Engine.units`."""
+        return [path.problems for path in paths_of(problems)]
+
     def solve(
         self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
     ) -> Iterator[Solution]:

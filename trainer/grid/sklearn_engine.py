@@ -68,6 +68,10 @@ class SklearnEngine:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         return planner.scales_freely(splits, gammas)
 
+    def units(self, problems: Sequence[Problem]) -> Sequence[tuple[Problem, ...]]:
+        """Return each problem by itself; see `Engine.units`."""
+        return [(problem,) for problem in problems]
+
     def solve(
         self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
     ) -> Iterator[Solution]:
