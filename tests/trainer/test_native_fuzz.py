@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.errors import DatasetError
-from trainer.grid.engine import Problem, class_weights
+from trainer.grid.engine import Problem
 from trainer.grid.engines import why_no_native
 from trainer.grid.folds import Split, by_first_appearance
 from trainer.grid.sklearn_engine import SklearnEngine
