@@ -141,6 +141,19 @@ def test_extreme_values_are_solved_or_refused(
 
 
 @given(
+    splits=split_lists(EXTREME_SCALES, EXTREME_ODDITIES),
+    gammas=st.lists(st.integers(-40, 40).map(lambda exponent: 2.0**exponent), min_size=1),
+    memory=st.sampled_from([1, 2**30]),
+)
+def test_kernels_scale_freely_where_those_of_the_sklearn_engine_do(
+    *, splits: Any, gammas: Any, memory: int
+) -> None:
+    ours = NativeEngine(memory=memory).scales_freely(splits, gammas)
+
+    assert ours == SklearnEngine().scales_freely(splits, gammas)
+
+
+@given(
     rows=row_sets(EXTREME_SCALES, EXTREME_ODDITIES),
     problems=problem_lists(300),
     weights=st.lists(st.sampled_from([1.0, 1e-3, 1e6, 0.3]), min_size=6, max_size=6),
