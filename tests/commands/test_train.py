@@ -269,9 +269,9 @@ def test_an_interruption_leaves_neither_files_nor_processes(
     assert _gone(process.pid, within=30)
 
 
-@pytest.mark.parametrize("engine", ["native", "sklearn"])
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
+    ("engine", "number", "code"),
+    [("native", signal.SIGTERM, 128 + signal.SIGTERM), ("sklearn", signal.SIGINT, 130)],
 )
 def test_a_signal_ends_a_search_in_the_middle_of_a_combination(
     started: Start, tmp_path: Path, engine: str, number: signal.Signals, code: int

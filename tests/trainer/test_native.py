@@ -1,8 +1,5 @@
 """The compiled engine takes scikit-learn's steps, and predicts what the sklearn engine predicts."""
 
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +12,6 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from sklearn.svm import SVC
 
-from tests.busy_processes import wait_until_busy
 from tests.trainer.gaia_vectors import read_lines
 from trainer.dataset import prepare
 from trainer.descriptors import flatten
@@ -344,61 +340,6 @@ def test_leaving_a_search_stops_the_solver_within_a_second() -> None:
     solutions.close()
 
     assert time.monotonic() - started < 1
-
-
-INTERRUPTED = """
-import signal, sys, time
-import numpy as np
-from trainer.grid.engine import Problem
-from trainer.grid.folds import Split
-from trainer.grid.native_engine import NativeEngine
-
-def end(number, frame):
-    sys.exit()
-
-signal.signal(signal.SIGTERM, end)
-rng = np.random.default_rng(3)
-X = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 20))
-codes = np.arange(600) % 2
-split = Split(X, X[:9], codes, np.arange(2), np.arange(9))
-endless = [Problem("poly", 2.0**30, 2.0**gamma) for gamma in (9, 7, 5)]
-engine = NativeEngine(2, max_iterations=10**12)
-print("begun", flush=True)
-try:
-    if sys.argv[1] == "fit":
-        engine.fit(X, codes, problem=endless[0], weights=np.ones(2))
-    else:
-        list(engine.solve(endless, [split]))
-except BaseException as end:
-    print(type(end).__name__, time.monotonic())
-"""
-
-
-@pytest.mark.parametrize("call", ["fit", "solve"])
-@pytest.mark.parametrize(
-    ("number", "name"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit")]
-)
-def test_a_signal_ends_an_endless_problem_within_a_second(
-    call: str, number: signal.Signals, name: str
-) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, call],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "begun\n"
-    wait_until_busy(child.pid)
-
-    sent = time.monotonic()
-    child.send_signal(number)
-    said, _ = child.communicate(timeout=60)
-
-    ended_by, at = said.split()
-    assert ended_by == name
-    assert float(at) - sent < 1
-    assert child.returncode == 0
 
 
 def test_auto_is_the_native_engine_where_it_is_built() -> None:
