@@ -172,6 +172,19 @@ def test_what_scikit_learn_refuses_to_train_is_refused_and_nothing_else(
         assert native == sklearn
 
 
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_that_overflows_is_refused_where_scikit_learn_refuses_it(row: int) -> None:
+    X, codes = np.zeros((4, 2)), np.arange(4) % 2
+    X[row] = 1e150
+
+    native, sklearn = (
+        outcome(engine, X, codes, Problem("poly", 8.0, 0.5), np.ones(2))
+        for engine in (NativeEngine(), SklearnEngine())
+    )
+
+    assert native == sklearn
+
+
 def outcome(engine: Any, X: Any, codes: Any, problem: Any, weights: Any) -> str | None:
     """What a fit says of values that it refuses."""
     try:
