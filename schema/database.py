@@ -7,10 +7,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 
 import migrations
 from schema.errors import SchemaError, SchemaMismatch
+from schema.watched_connection import connection_factory
 
 __all__ = ["check_revision", "connect"]
 
 STATEMENT_TIMEOUT = timedelta(seconds=60)
+
+# How much longer than the server's timeout the client waits, at least, before it cuts a call off.
+SERVER_FIRST = timedelta(seconds=1)
 
 # libpq's parameters. Without them a call on a link that broke silently (a pulled cable, a frozen
 # host, a router that forgot the connection) blocks until the kernel gives up, after two hours.
@@ -56,7 +60,8 @@ def connect(
     statement_timeout : timedelta
         No single statement takes longer. Every statement here is a matter of milliseconds, the
         largest write and each chunk of a bulk read of seconds; one that takes a minute waits for a
-        lock that somebody forgot, and its caller has a lease to renew.
+        lock that somebody forgot, and its caller has a lease to renew. A little later a call is cut
+        off also where nothing comes back, not even that.
 
     Raises
     ------
@@ -115,4 +120,10 @@ def _arguments(address: URL, name: str, statement_timeout: timedelta) -> dict[st
     options += address.normalized_query.get("options", ())
     arguments = {**DEADLINES, "application_name": name}
     chosen = {key: value for key, value in arguments.items() if key not in address.query}
-    return {**chosen, "options": " ".join(options)}
+    # The server is asked first: where it answers, it says why.
+    deadline = statement_timeout + max(SERVER_FIRST, statement_timeout / 4)
+    return {
+        **chosen,
+        "options": " ".join(options),
+        "connection_factory": connection_factory(deadline),
+    }

@@ -8,6 +8,7 @@ the same by way of a second driver, psycopg 3, which would let a URL pass that f
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -28,10 +29,36 @@ NewDatabase = Callable[[str], AbstractContextManager[str]]
 
 # A test that fails must fail again: no random examples, and no deadline that a busy machine misses.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("repeatable"), max_examples=400
+)
 hypothesis.settings.load_profile("repeatable")
 
 SHARED_DATA = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SHARED_DATA_REQUIRED = bool(os.environ.get("ACOUSTIC_REQUIRE_SHARED_DATA"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have reports tell which fault a test proves, for the table of `make faults`."""
+    for item in items:
+        for marker in item.iter_markers("fault"):
+            item.user_properties += [("fault", number) for number in marker.args]
+
+
+Recovery = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def recovery(record_property: Callable[[str, object], None]) -> Recovery:
+    """Measure how long it takes from a fault to its end, for the table of `make faults`."""
+
+    @contextmanager
+    def measure() -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        record_property("recovery", time.monotonic() - began)
+
+    return measure
 
 
 @pytest.fixture(autouse=True)

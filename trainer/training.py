@@ -20,6 +20,7 @@ from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation, HeldOut
+from trainer.grid.checkpoints import Checkpoints, Resumption, fingerprint
 from trainer.grid.engines import MEMORY, choose_engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.nested import check_nestable, nest
@@ -40,11 +41,14 @@ class Progress:
     stage : {"grid", "nested", "final model"}
     done, total : int
         Combinations of the stage.
+    known : int
+        Those among `done` that came from checkpoints.
     """
 
     stage: str
     done: int
     total: int
+    known: int = 0
 
 
 def train(
@@ -57,6 +61,7 @@ def train(
     memory: int = MEMORY,
     collapse: bool = True,
     account: Account | None = None,
+    checkpoints: Checkpoints | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -80,6 +85,9 @@ def train(
         Solve combinations that are the same problem once, see `trainer.grid.planner`.
     account : Account, optional
         Where the time goes is added to; what is there already is told of, too.
+    checkpoints : Checkpoints, optional
+        What an earlier call that was ended has found is taken from there, and what this one finds
+        is added, see `trainer.grid.checkpoints`.
     progress : callable
         Told of each step.
     provenance : mapping, optional
@@ -88,7 +96,7 @@ def train(
     Returns
     -------
     Evaluation
-        Equal for equal data, project, seed and versions, timings apart.
+        Equal for equal data, project, seed and versions, timings apart, resumed or not.
 
     Raises
     ------
@@ -102,9 +110,23 @@ def train(
     if project.nested:
         check_nestable(dataset, fold_of)  # before hours of searching, not after
     total = len(project.combinations())
+    versions = _versions()
+    resumption = Resumption(checkpoints)
+    if checkpoints is not None:
+        checkpoints.begin(
+            fingerprint(
+                dataset,
+                project,
+                seed,
+                engine=solver.description,
+                collapse=collapse,
+                versions=versions,
+            )
+        )
 
     def told(stage: str, total: int) -> Callable[[int], None]:
-        return lambda done: progress(Progress(stage, done, total))
+        before = resumption.combinations
+        return lambda done: progress(Progress(stage, done, total, resumption.combinations - before))
 
     results = search(
         dataset,
@@ -113,6 +135,7 @@ def train(
         solver,
         collapse=collapse,
         account=account,
+        resumption=resumption,
         solved=told("grid", total),
     )
     best = best_of(results)
@@ -121,7 +144,14 @@ def train(
         solved = told("nested", total * len(np.unique(fold_of)))
         with account.of("nested estimate"):
             nested = nest(
-                dataset, project, fold_of, solver, seed=seed, collapse=collapse, solved=solved
+                dataset,
+                project,
+                fold_of,
+                solver,
+                seed=seed,
+                collapse=collapse,
+                resumption=resumption,
+                solved=solved,
             )
     searched = time.monotonic()
     progress(Progress("final model", 0, 1))
@@ -142,10 +172,11 @@ def train(
         model=model,
         nested=nested,
         held_out=held_out,
-        versions=_versions(),
+        versions=versions,
         timings={
             "search_seconds": round(searched - started, 3),
             "total_seconds": round(time.monotonic() - started, 3),
+            "resumed_combinations": resumption.combinations,
             "parts": account.seconds,
         },
     )

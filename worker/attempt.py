@@ -4,10 +4,14 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
-from schema.evaluation_jobs import EvaluationJob, Outcome
+from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome
 from worker.attempt_folder import AttemptFolder, hold
+from worker.checkpoint_files import written
 from worker.child_process import ChildProcess
 from worker.conclusion import Conclusion, sentence
 from worker.host_fault import disk_sentence
@@ -31,6 +35,10 @@ class Attempt:
         The latest that the child reported, and the latest that the database knows.
     conclusion
         How it ended, once it has.
+    said_resumed
+        The log tells that it goes on from an earlier attempt.
+    unsaved
+        How often a checkpoint could not be written because the database was away.
     lost
         The job belongs to somebody else; whatever comes of this attempt is thrown away.
     """
@@ -40,6 +48,8 @@ class Attempt:
         self.progress: Any = None
         self.written_progress: Any = None
         self.conclusion: Conclusion | None = None
+        self.said_resumed = False
+        self.unsaved = 0
         self.lost = False
         self.kill_at: float | None = None
         self._settings = settings
@@ -74,9 +84,18 @@ class Attempt:
         return self._child is not None
 
     @property
+    def resumed(self) -> int:
+        """How many combinations were known from earlier attempts, as far as it has said so."""
+        return self.progress.get("resumed", 0) if isinstance(self.progress, dict) else 0
+
+    @property
     def stopping(self) -> bool:
         """Whether the child was told to end."""
         return self.kill_at is not None
+
+    def checkpoints(self) -> Iterator[tuple[Path, Checkpoint]]:
+        """Give what the child found and the database does not have yet, with its files."""
+        return written(self._folder.checkpoints)
 
     def attend(self) -> None:
         """Read progress, notice the child's end, lose patience with one that was told to end."""
@@ -88,7 +107,8 @@ class Attempt:
             self.kill_at = time.monotonic() + GRACE_SECONDS
         end = self._child.reap()
         if end is not None:
-            self.conclusion = Conclusion.of(self._child, end, self._folder, stopped=self.stopping)
+            concluded = Conclusion.of(self._child, end, self._folder, stopped=self.stopping)
+            self.conclusion = replace(concluded, progress=self.progress)
             self._child = None
 
     def stop(self, *, grace: float = GRACE_SECONDS) -> None:
@@ -138,5 +158,6 @@ class Attempt:
             "engine": settings.engine,
             "jobs": settings.jobs,
             "memory": settings.memory_mib * MEBIBYTE,
+            "checkpoint_seconds": settings.checkpoint_seconds,
             "outcome": str(self._folder.outcome),
         }

@@ -57,6 +57,11 @@ class AttemptFolder:
         """What the training process prints."""
         return self.path / "output.log"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where the training process puts what the next attempt can go on from."""
+        return self.path / "checkpoints"
+
     def remove(self, *, keep_lowlevel: bool) -> None:
         """Remove the attempt's folder, and the project's low-level files unless they are kept."""
         if not keep_lowlevel:

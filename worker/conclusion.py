@@ -32,6 +32,8 @@ class Conclusion:
         Trying again would end the same way, for the input has to change.
     usage
         What the training process used.
+    progress
+        How far it was.
     """
 
     outcome: Outcome
@@ -42,6 +44,12 @@ class Conclusion:
     training_set: Mapping[str, str] = field(default_factory=dict)
     testing_set: Mapping[str, str] = field(default_factory=dict)
     usage: Usage = _UNKNOWN
+    progress: Mapping[str, Any] | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether there will be no further attempt, however many are left."""
+        return self.terminal or self.outcome is Outcome.DONE
 
     @classmethod
     def of(cls, child: ChildProcess, end: Exit, folder: AttemptFolder, *, stopped: bool) -> Self:
@@ -103,6 +111,7 @@ class Conclusion:
                 training_set=self.training_set,
                 testing_set=self.testing_set,
                 usage=self.usage,
+                progress=self.progress,
             )
             return "done" if accepted else None
         return evaluation_jobs.end(
@@ -115,6 +124,7 @@ class Conclusion:
             counted=self.outcome is not Outcome.INTERRUPTED,
             max_attempts=most,
             usage=self.usage,
+            progress=self.progress,
         )
 
 

@@ -30,6 +30,8 @@ _PROGRESS_SECONDS = 2.0
 # A notification may mean that this job was cancelled, but many mean other jobs.
 _HINT_SECONDS = 0.5
 _LONGEST_WAIT = 60.0
+# Checkpoints that could not be written; the end of an attempt does not wait for more.
+_MOST_UNSAVED = 3
 _LEAST_DEADLINE = 2.0
 
 
@@ -173,6 +175,9 @@ class Evaluator:
         attempt.attend()
         if attempt.progress != attempt.written_progress:
             self._renewal.hasten(_PROGRESS_SECONDS)
+        if attempt.resumed and not attempt.said_resumed:
+            attempt.said_resumed = True
+            self._log.info("resumed what an earlier attempt found", combinations=attempt.resumed)
         if attempt.lost and attempt.conclusion is not None:
             self._forget_attempt(bundle=True)
 
@@ -244,8 +249,25 @@ class Evaluator:
         ours = self._queue.renew(attempt.job, progress=changed)
         self._renewal.restart()
         attempt.written_progress = progress
-        if not ours:
+        if ours:
+            self._save_checkpoints(attempt)
+        else:
             self._lose(attempt)
+
+    def _save_checkpoints(self, attempt: Attempt) -> None:
+        """Write what the child has found; whatever is wrong with that, the job goes on."""
+        for path, checkpoint in attempt.checkpoints():
+            try:
+                ours = self._queue.save(attempt.job, checkpoint)
+            except Outage:
+                attempt.unsaved += 1
+                raise
+            except Exception as error:  # noqa: BLE001 - the same write would meet it again
+                self._log.warning("a checkpoint cannot be written", reason=str(error))
+                ours = True
+            if not ours:
+                return  # what is written next finds out, too
+            path.unlink(missing_ok=True)
 
     def _lose(self, attempt: Attempt) -> None:
         """Stop working on a job that was cancelled, deleted, edited or given to another worker."""
@@ -260,6 +282,8 @@ class Evaluator:
         conclusion = attempt.conclusion
         if conclusion is None:
             return
+        if not conclusion.final and attempt.unsaved <= _MOST_UNSAVED:
+            self._save_checkpoints(attempt)
         try:
             status = self._queue.write(attempt.job, conclusion)
         except Outage:

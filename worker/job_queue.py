@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from schema import evaluation_jobs
-from schema.evaluation_jobs import EvaluationJob, Outcome
+from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink
 from worker.settings import Settings
@@ -53,6 +53,12 @@ class JobQueue:
             lambda connection: evaluation_jobs.renew(
                 connection, job, lease=self._lease, progress=progress
             )
+        )
+
+    def save(self, job: EvaluationJob, checkpoint: Checkpoint) -> bool:
+        """Keep a checkpoint for the next attempt; False: the job is not ours any more."""
+        return self._link.run(
+            lambda connection: evaluation_jobs.save_checkpoint(connection, job, checkpoint)
         )
 
     def write(self, job: EvaluationJob, conclusion: Conclusion) -> str | None:

@@ -135,6 +135,9 @@ class Settings:
     lease_seconds, poll_seconds, drain_seconds
         How long a job is held without news of its worker, the time between two looks for a job, and
         the time a running job is given to end by itself when the worker is told to stop. Seconds.
+    checkpoint_seconds
+        How long a training goes on before it first keeps what it has found for the next attempt;
+        0: it keeps nothing.
     max_attempts
         Counted attempts after which a job has failed.
     batch_size
@@ -158,6 +161,7 @@ class Settings:
     lease_seconds: float = field(metadata=_setting(_seconds(1, 86_400), "60"))
     poll_seconds: float = field(metadata=_setting(_seconds(0.05, 3_600), "5"))
     drain_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))
+    checkpoint_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))
     max_attempts: int = field(metadata=_setting(_whole(1, 100), "3"))
     batch_size: int = field(metadata=_setting(_whole(1, 10_000), "100"))
     metrics_port: int | None = field(metadata=_setting(_whole(1, 65_535), ""))

@@ -76,6 +76,7 @@ def _reporter(descriptor: int) -> Callable[[Any], None]:
     """Give a callback that writes progress for the parent, not more often than it is of use."""
     os.set_inheritable(descriptor, False)  # noqa: FBT003
     stage, started, written = "", "", 0.0
+    known: dict[str, int] = {}  # from checkpoints, by stage
 
     def report(progress: Any) -> None:
         nonlocal stage, started, written
@@ -83,9 +84,12 @@ def _reporter(descriptor: int) -> Callable[[Any], None]:
         if progress.stage != stage:
             stage, written = progress.stage, 0.0
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        known[stage] = progress.known
         if now - written >= _PROGRESS_SECONDS or progress.done >= progress.total:
             written = now
             line = {"stage": stage, "done": progress.done, "total": progress.total}
+            resumed = {"known": known[stage], "resumed": sum(known.values())}
+            line |= resumed if resumed["resumed"] else {}
             os.write(descriptor, _json({**line, "started": started}) + b"\n")
 
     return report

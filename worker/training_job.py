@@ -12,10 +12,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from schema.database import connect
+from schema.evaluation_jobs import Checkpoint, load_checkpoints
 from trainer.account import Account
 from trainer.errors import OptionsError
 from trainer.options import JobOptions
 from worker.attempt_folder import AttemptFolder
+from worker.checkpoint_files import CheckpointFiles, flushed_when_told_to_end
 from worker.host_fault import HostError
 from worker.materialise import Material, materialise
 from worker.model_store import ModelStore
@@ -53,7 +55,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     folder = ProjectFolder(AttemptFolder(Path(assignment["project_dir"]), job, attempt))
     account = Account()
     with account.of("reading"):
-        material = _material(assignment, folder)
+        material, earlier = _material(assignment, folder)
     # scikit-learn takes a second to load. Most jobs with wrong input have ended by now.
     from trainer.dataset import prepare  # noqa: PLC0415
     from trainer.training import train  # noqa: PLC0415
@@ -62,17 +64,22 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         dataset = prepare(material.ground_truth, material.documents, options)
     _require_engine(assignment)
     folder.write_project(dataset, options)
-    evaluation = train(
-        dataset,
-        options.project,
-        options.seed,
-        engine=assignment["engine"],
-        jobs=assignment["jobs"],
-        memory=assignment["memory"],
-        account=account,
-        progress=on_progress,
-        provenance=_provenance(assignment, material),
+    checkpoints = CheckpointFiles(
+        folder.folder.checkpoints, earlier, pause=assignment["checkpoint_seconds"]
     )
+    with flushed_when_told_to_end(checkpoints):
+        evaluation = train(
+            dataset,
+            options.project,
+            options.seed,
+            engine=assignment["engine"],
+            jobs=assignment["jobs"],
+            memory=assignment["memory"],
+            account=account,
+            checkpoints=checkpoints,
+            progress=on_progress,
+            provenance=_provenance(assignment, material),
+        )
     bundle = ModelStore(Path(assignment["model_dir"])).path(job, attempt)
     report = evaluation.report()
     with account.of("writing"):
@@ -96,7 +103,9 @@ def _require_engine(assignment: dict[str, Any]) -> None:
         raise HostError(f"ACOUSTIC_ENGINE of the evaluator: {error}") from error
 
 
-def _material(assignment: dict[str, Any], folder: ProjectFolder) -> Material:
+def _material(
+    assignment: dict[str, Any], folder: ProjectFolder
+) -> tuple[Material, list[Checkpoint]]:
     """Read the job's rows; a server that restarts meanwhile costs a second look, not the job."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     pause = 0.1
@@ -109,6 +118,7 @@ def _material(assignment: dict[str, Any], folder: ProjectFolder) -> Material:
                     UUID(assignment["snapshot"]),
                     on_document=folder.write_document,
                 )
+                earlier = _checkpoints(connection, assignment)
         except (OperationalError, InterfaceError):
             if time.monotonic() + pause > deadline:
                 raise
@@ -116,7 +126,14 @@ def _material(assignment: dict[str, Any], folder: ProjectFolder) -> Material:
             pause = min(2 * pause, 5)
         else:
             folder.publish_documents()
-            return material
+            return material, earlier
+
+
+def _checkpoints(connection: Connection, assignment: dict[str, Any]) -> list[Checkpoint]:
+    """Read what earlier attempts at the job found; the first has none to look for."""
+    if assignment["attempt"] == 1:
+        return []
+    return load_checkpoints(connection, UUID(assignment["job"]))
 
 
 @contextmanager

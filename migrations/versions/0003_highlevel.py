@@ -1,4 +1,4 @@
-"""The high-level worker's queue, what it remembers between looks, and which models are published."""
+"""The high-level worker's queue, what it remembers between looks, and published models."""
 
 from migrations import run_sql
 

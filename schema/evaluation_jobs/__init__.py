@@ -24,6 +24,11 @@ What all statements hold to:
 * One statement each; the caller commits. They expect READ COMMITTED, which `schema.connect` sets.
 """
 
+from schema.evaluation_jobs.checkpoints import (
+    Checkpoint,
+    load_checkpoints,
+    save_checkpoint,
+)
 from schema.evaluation_jobs.claiming import (
     CHANNEL,
     attempt_outcome,
@@ -54,6 +59,7 @@ from schema.evaluation_jobs.values import (
 __all__ = [
     "CHANNEL",
     "Attempt",
+    "Checkpoint",
     "EvaluationJob",
     "JobDetails",
     "JobStatus",
@@ -67,10 +73,12 @@ __all__ = [
     "finish",
     "legacy_running",
     "list_jobs",
+    "load_checkpoints",
     "matching",
     "open_attempt",
     "renew",
     "rescue",
     "retry",
+    "save_checkpoint",
     "show",
 ]

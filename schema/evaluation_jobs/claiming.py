@@ -31,6 +31,7 @@ CLAIM = text("""
         SELECT j.id, j.snapshot_id, j.options
           FROM dataset_eval_jobs j
          WHERE j.status = 'pending' AND j.eval_location = 'local'
+           AND NOT EXISTS (SELECT FROM worker.pauses WHERE queue = 'evaluation')
            AND NOT EXISTS (SELECT FROM worker.evaluation_attempts a
                             WHERE a.job_id = j.id AND (a.ended IS NULL OR a.retry_at > now()))
       ORDER BY j.created, j.id
@@ -121,6 +122,8 @@ def claim(
 ) -> EvaluationJob | None:
     """
     Take the oldest local job that is pending and not waiting after a failure.
+
+    While the queue is paused there is none.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ FINISH = text("""
     ), closed AS (
         UPDATE worker.evaluation_attempts a
            SET ended = now(), outcome = 'done', exit_code = :exit_code, signal = :signal,
-               peak_memory = :peak_memory, cpu_seconds = :cpu_seconds
+               peak_memory = :peak_memory, cpu_seconds = :cpu_seconds,
+               progress = coalesce(CAST(:progress AS jsonb), a.progress)
           FROM job
          WHERE a.job_id = job.id AND a.attempt = :attempt AND a.ended IS NULL
      RETURNING a.job_id
@@ -70,7 +71,8 @@ END = text("""
                                THEN now() + worker.backoff(v.failures, :backoff) END,
                error = :message, traceback = :traceback,
                exit_code = :exit_code, signal = :signal,
-               peak_memory = :peak_memory, cpu_seconds = :cpu_seconds
+               peak_memory = :peak_memory, cpu_seconds = :cpu_seconds,
+               progress = coalesce(CAST(:progress AS jsonb), a.progress)
           FROM verdict v
          WHERE a.job_id = v.id AND a.attempt = :attempt AND a.ended IS NULL
      RETURNING a.job_id, v.last
@@ -92,18 +94,20 @@ def finish(
     training_set: Mapping[str, str],
     testing_set: Mapping[str, str],
     usage: Usage,
+    progress: Mapping[str, Any] | None = None,
 ) -> bool:
     """
     Write the result and both sets (MBID -> class), and mark job and attempt as done.
 
     False: the job is no longer ours and nothing was written, or an earlier call was accepted and
-    its reply lost; `attempt_outcome` tells which.
+    its reply lost; `attempt_outcome` tells which. For `progress` see `renew`.
     """
-    values = {
+    values: dict[str, str | None] = {
         "result": json_text(result),
         "training_set": json_text(training_set),
         "testing_set": json_text(testing_set),
     }
+    values["progress"] = None if progress is None else json_text(progress)
     fence = {"job": job.id, "attempt": job.attempt}
     return connection.execute(FINISH, {**fence, **values, **asdict(usage)}).rowcount == 1
 
@@ -119,6 +123,7 @@ def end(
     counted: bool = True,
     max_attempts: int,
     usage: Usage | None = None,
+    progress: Mapping[str, Any] | None = None,
     backoff: timedelta = BACKOFF,
 ) -> str | None:
     """
@@ -140,6 +145,8 @@ def end(
     max_attempts : int
         With this many counted attempts, this one among them, the job is failed, else pending.
     usage : Usage, optional
+    progress : mapping, optional
+        How far it was, see `renew`; None leaves what was said before.
     backoff : timedelta
         Least wait before the next attempt, about; it doubles with every failure up to an hour. An
         interrupted job does not wait.
@@ -170,6 +177,7 @@ def end(
         "forgiven": FORGIVEN_INTERRUPTIONS,
         "max_attempts": max_attempts,
         "backoff": backoff,
+        "progress": None if progress is None else json_text(progress),
     }
     status: str | None = connection.execute(END, {**values, **asdict(usage or UNKNOWN)}).scalar()
     return status

@@ -27,7 +27,8 @@ class Outputs:
 
     recording: Recording
     metadata: Mapping[str, Any]
-    models: Mapping[int, Mapping[str, Any]]  # id in `model` -> {"all", "probability", "value"}
+    # Of models that the recording lacks: id in `model` -> {"all", "probability", "value"}
+    models: Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

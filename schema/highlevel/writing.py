@@ -135,7 +135,6 @@ def write(
         (one.recording.id, *_hashed(output), model)
         for one in made
         for model, output in one.models.items()
-        if model not in one.recording.present
     ]
     if rows:
         ids, data, hashes, models = map(list, zip(*rows, strict=True))

@@ -309,6 +309,19 @@ def test_a_failed_attempt_shows_its_reason_and_its_traceback_on_request(
     assert "  line\\x1b[1m 1\nZeroDivisionError" in long
 
 
+def test_an_attempt_that_went_on_from_an_earlier_one_says_so(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    progress = {"stage": "grid", "done": 700, "total": 720, "known": 432, "resumed": 432}
+    with engine.begin() as connection:
+        evaluation_jobs.renew(connection, claimed, lease=HOUR, progress=progress)
+    fail(engine, claimed, "Ended.")
+
+    shown = " ".join(on_database("jobs", "show", claimed.id).stdout.split())
+
+    assert "432 combinations were known from earlier attempts; Ended." in shown
+
+
 def test_a_unique_beginning_is_enough(on_database: Acoustic, job: Job) -> None:
     stored = str(job())
 

@@ -304,6 +304,17 @@ def test_what_the_trigger_missed_is_found(mirror: Mirror, work: Work) -> None:
 
 
 @pytest.mark.usefixtures("published")
+def test_once_looks_at_all_recordings_wherever_the_sweep_is(mirror: Mirror, work: Work) -> None:
+    ids = mirror.recordings(10)
+    mirror.rows("DELETE FROM worker.highlevel_queue")
+    mirror.rows("UPDATE worker.highlevel_sweep SET after = :i, began = now()", i=sorted(ids)[6])
+
+    work()
+
+    assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+@pytest.mark.usefixtures("published")
 def test_a_mark_that_somebody_removed_means_try_again(mirror: Mirror, work: Work) -> None:
     [bad] = mirror.store([{"lowlevel": {"average_loudness": "loud"}}])
     work()

@@ -277,7 +277,8 @@ def test_polling_reads_the_queue_and_not_the_history(
         plan = "\n".join(connection.execute(explain, values).scalars())
 
     assert "acoustic_workers_pending_jobs" in plan
-    assert "Seq Scan" not in plan
+    # A table of a row for each queue that is paused is as fast to read without its index.
+    assert "Seq Scan" not in plan.replace("Seq Scan on pauses", "")
     assert "Hash" not in plan
 
 

@@ -333,6 +333,18 @@ def test_outputs_that_a_stranger_wrote_meanwhile_are_no_error(
     assert execute("SELECT count(*) FROM highlevel_model") == 1
 
 
+def test_a_success_that_a_stranger_wrote_meanwhile_stays_as_it_is(
+    engine: Engine, documents: Callable[[int], list[int]], execute: Execute
+) -> None:
+    [identifier] = documents(1)
+
+    write(engine, identifier, {}, build="theirs", metadata={"a": 1})
+    write(engine, identifier, {}, build="ours", metadata={"a": 2})
+
+    assert execute("SELECT build_sha1 FROM highlevel") == "theirs"
+    assert execute("SELECT data FROM highlevel_meta") == {"a": 1}
+
+
 @pytest.mark.parametrize(
     "value", [{"a": "\x00"}, {"a": "\ud800"}, {"a": float("nan")}, {"a": "\U0001d11e"}]
 )

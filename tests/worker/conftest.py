@@ -263,7 +263,8 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
             "ACOUSTIC_DRAIN_SECONDS": "0.2",
             **{f"ACOUSTIC_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        printed = service.folder / f"evaluator-{len(started)}.log"
+        number = len(list(service.folder.glob("evaluator-*.log")))
+        printed = service.folder / f"evaluator-{number}.log"
         with printed.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "worker.commands", "evaluator", *arguments],

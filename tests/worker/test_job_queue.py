@@ -1,16 +1,14 @@
 """The queue over a link that breaks between a COMMIT and its reply."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 
 from schema.evaluation_jobs import CHANNEL, Outcome
+from tests.faults.proxy import Proxy
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink, Outage
 from worker.job_queue import JobQueue
@@ -18,45 +16,6 @@ from worker.settings import Settings
 
 DONE = Conclusion(outcome=Outcome.DONE, result={"accuracy": 50.0})
 FAILED = Conclusion(outcome=Outcome.ERROR, message="no", terminal=True)
-
-
-class Proxy:
-    """Passes bytes on to the server; can break off as soon as it has passed on a COMMIT."""
-
-    def __init__(self, url: str) -> None:
-        address = make_url(url)
-        self._server = f"{address.query['host']}/.s.PGSQL.{address.query['port']}"
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port = self._listener.getsockname()[1]
-        self.url = str(address.set(query={}, host="127.0.0.1", port=port))
-        self.lose_reply = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(
-                        target=self._pass_on, args=(source, target, client), daemon=True
-                    ).start()
-
-    def _pass_on(self, source: Any, target: Any, client: Any) -> None:
-        with suppress(OSError), source, target:
-            while data := source.recv(65536):
-                if source is client and b"COMMIT\0" in data and self.lose_reply.is_set():
-                    self.lose_reply.clear()
-                    client.shutdown(socket.SHUT_RDWR)
-                    target.sendall(data)
-                    target.recv(65536)  # committed
-                    return
-                target.sendall(data)
 
 
 @pytest.fixture

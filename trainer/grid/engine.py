@@ -77,6 +77,12 @@ class Engine(Protocol):
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
 
+    def units(self, problems: Sequence[Problem]) -> Sequence[tuple[Problem, ...]]:
+        """Return the problems in groups, each of which has to be solved as a whole.
+
+        What comes of a group, `Solution.same_as` too, does not depend on the other groups.
+        """
+
     def solve(
         self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
     ) -> Iterator[Solution]:

@@ -115,6 +115,10 @@ class NativeEngine:
         with ThreadPoolExecutor(self.threads) as pool:
             return all(pool.map(lambda each: each.scales_freely(gammas), matrices))
 
+    def units(self, problems: Sequence[Problem]) -> Sequence[tuple[Problem, ...]]:
+        """Return the paths along C, which find out what is the same; see `Engine.units`."""
+        return [path.problems for path in paths_of(problems)]
+
     def solve(
         self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
     ) -> Iterator[Solution]:
@@ -140,13 +144,15 @@ class NativeEngine:
             return self._instead.fit(X, codes, problem=problem, weights=weights)
         trained = self.train(X, codes, problem=problem, weights=weights)
         if not trained.finite:
-            raise DatasetError(f"the support vector machine cannot be trained: {NOT_FINITE}")
+            raise _untrainable(NOT_FINITE)
         return trained.machine
 
     def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
         """Train one machine as `fit` does, and say how it went."""
         rows = Rows(X, codes, X[:0])
         matrices = self._multiplied(rows)
+        if matrices.refusal:
+            raise _untrainable(matrices.refusal)
         bounds = problem.C * weights
         tasks = [
             Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [(bounds[a], bounds[b])])
@@ -235,6 +241,10 @@ class NativeEngine:
             self.instruction_set,
             max(1, min(self._threads_for(sets), len(tasks))),
         )
+
+
+def _untrainable(reason: str) -> DatasetError:
+    return DatasetError(f"the support vector machine cannot be trained: {reason}")
 
 
 def _done(run: Run, count: int) -> Iterator[int]:

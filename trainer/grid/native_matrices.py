@@ -130,7 +130,8 @@ def _refusal(rows: Rows, squares: Float64) -> str | None:
         return None
     try:
         for values in (rows.training, rows.testing):
-            check_array(values, dtype=np.float64, estimator="SVC", input_name="X")
+            if values is rows.training or len(values):  # `fit` has no rows to test on
+                check_array(values, dtype=np.float64, estimator="SVC", input_name="X")
     except ValueError as error:
         return str(error)
     return None  # squares too large for float64 of values that are not

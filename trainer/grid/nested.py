@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
+from trainer.grid.checkpoints import Resumption
 from trainer.grid.engine import Engine
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import Combination, Project
@@ -78,11 +79,13 @@ def nest(
     *,
     seed: int,
     collapse: bool = True,
+    resumption: Resumption | None = None,
     solved: Callable[[int], None] = lambda _: None,
 ) -> Nested:
     """Search on the rest of each fold, and predict the fold with what won.
 
-    `solved` is told how many combinations are done, of all outer folds together.
+    `solved` is told how many combinations are done, of all outer folds together; for `resumption`
+    see `search`.
     """
     predicted = np.full(len(fold_of), -1, dtype=np.intp)
     chosen: list[Combination] = []
@@ -96,6 +99,8 @@ def nest(
             inner,
             engine,
             collapse=collapse,
+            resumption=resumption,
+            name=f"nested {fold}",
             solved=lambda done, before=before: solved(before + done),  # type: ignore[misc]
         )
         winner = best_of(results).combination

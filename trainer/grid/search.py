@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trainer.account import Account
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
+from trainer.grid.checkpoints import Resumption
 from trainer.grid.engine import Engine, Problem, Solution
 from trainer.grid.folds import Split, split
 from trainer.grid.planner import group, problem_of, problem_of_group, same_experiment
@@ -61,6 +62,8 @@ def search(
     *,
     collapse: bool = True,
     account: Account | None = None,
+    resumption: Resumption | None = None,
+    name: str = "grid",
     solved: Callable[[int], None] = lambda _: None,
 ) -> list[CombinationResult]:
     """Cross-validate each combination of the project.
@@ -75,6 +78,10 @@ def search(
         Solve combinations that are the same problem once, see `trainer.grid.planner`.
     account : Account, optional
         Where the time goes is added to.
+    resumption : Resumption, optional
+        What is known already is taken from it, and it learns what is solved.
+    name : str
+        What `resumption` calls this search.
     solved : callable
         Told how many combinations are done, each time some are.
 
@@ -84,15 +91,16 @@ def search(
         In grid order, one for each combination.
     """
     account = account or Account()
+    resumption = resumption or Resumption()
     results: dict[Combination, CombinationResult] = {}
     seen: dict[str, list[Split]] = {}
     by_preprocessing = groupby(project.combinations(), key=lambda item: item.preprocessing)
-    for name, members in by_preprocessing:
+    for preprocessing, members in by_preprocessing:
         combinations = list(members)
         try:
             with account.of("preprocessing"):
-                splits = splits_of(dataset, name, fold_of)
-                twin = twin_of(name, splits, seen) if collapse else None
+                splits = splits_of(dataset, preprocessing, fold_of)
+                twin = twin_of(preprocessing, splits, seen) if collapse else None
         except DatasetError as error:  # of one preprocessing; the others may do
             for combination in combinations:
                 results[combination] = _failed(combination, str(error), len(fold_of))
@@ -101,13 +109,22 @@ def search(
         if twin:
             found = _copied(combinations, twin, results)
         else:
-            found = _solve(dataset, combinations, splits, fold_of, engine, collapse=collapse)
+            found = _solve(
+                dataset,
+                combinations,
+                splits,
+                fold_of,
+                engine,
+                resumption=resumption,
+                part=f"{name} {preprocessing}",
+                collapse=collapse,
+            )
         with account.of("solver"):
             for result in found:
                 results[result.combination] = result
                 solved(len(results))
-        if name in {"basic", "normalized"}:  # the only two that can be one experiment
-            seen[name] = splits
+        if preprocessing in {"basic", "normalized"}:  # the only two that can be one experiment
+            seen[preprocessing] = splits
     return [results[combination] for combination in project.combinations()]
 
 
@@ -185,6 +202,8 @@ def _solve(
     fold_of: Indices,
     engine: Engine,
     *,
+    resumption: Resumption,
+    part: str,
     collapse: bool,
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
@@ -195,7 +214,7 @@ def _solve(
     gamma = gammas[0] if scales else None
     members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
     solved: dict[Problem, CombinationResult] = {}
-    for solution in engine.solve(list(members_of), splits, shortcuts=collapse):
+    for solution in resumption.solve(members_of, splits, engine, part=part, shortcuts=collapse):
         representative, *others = members_of[solution.problem]
         if solution.same_as:
             original = solved[solution.same_as]

@@ -32,6 +32,8 @@ _RIGHTS = {
     "public.lowlevel": "SELECT",
     "public.lowlevel_json": "SELECT",
     "worker.evaluation_attempts": "SELECT, INSERT, UPDATE",
+    "worker.evaluation_checkpoints": "SELECT, INSERT",
+    "worker.pauses": "SELECT",
 }
 
 MISSING_RIGHTS = text("""

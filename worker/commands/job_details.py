@@ -12,7 +12,7 @@ from rich.text import Text
 
 from schema.evaluation_jobs import Attempt, JobDetails, Outcome
 from worker.commands.evaluations import misclassified, show_left_out, summary
-from worker.commands.figures import at, pairs, show_rows, table
+from worker.commands.figures import at, number, pairs, show_rows, table
 from worker.commands.job_status import age, progress
 from worker.commands.text import plain, visible, visible_lines
 
@@ -96,9 +96,16 @@ def _attempts(attempts: Sequence[Attempt]) -> Table:
             "" if memory is None else f"{memory / _MEGABYTE:.0f} MB",
             "" if cpu is None else f"{cpu:.1f} s",
             plain(f"{attempt.worker} on {attempt.host}"),
-            plain(attempt.error or ""),
+            plain(_story(attempt)),
         )
     return made
+
+
+def _story(attempt: Attempt) -> str:
+    """Say where it went on from and what went wrong, if anything."""
+    resumed = number(at(attempt.progress, "resumed"))
+    went_on = f"{resumed:.0f} combinations were known from earlier attempts" if resumed else ""
+    return "; ".join(filter(None, [went_on, attempt.error]))
 
 
 def _outcome(attempt: Attempt) -> str:
