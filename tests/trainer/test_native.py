@@ -272,7 +272,7 @@ def test_kernels_that_are_identities_share_their_solutions_and_not_their_predict
 
 def test_a_kernel_counts_as_an_identity_where_float32_holds_nothing_else_and_not_before() -> None:
     values, labels = blobs(60, 30, 3)
-    (matrices,) = multiply([Rows(values, labels, values[:0])], threads=1)
+    matrices = multiply(Rows(values, labels, values[:0]), threads=1)
 
     least = matrices.identity_gammas()
 
