@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -86,11 +86,21 @@ class _WatchedCursor(cursor):
         with self.connection.watching():
             super().executemany(*arguments)
 
+    def fetchone(self) -> Any:
+        with self._asking():
+            return super().fetchone()
+
     def fetchmany(self, *arguments: Any, **named: Any) -> Any:
-        if self.name is None:  # the rows are here
+        with self._asking():
             return super().fetchmany(*arguments, **named)
-        with self.connection.watching():
-            return super().fetchmany(*arguments, **named)
+
+    def fetchall(self) -> Any:
+        with self._asking():
+            return super().fetchall()
+
+    def _asking(self) -> AbstractContextManager[None]:
+        """Give what watches a fetch: only a cursor on the server (with a name) asks for rows."""
+        return nullcontext() if self.name is None else self.connection.watching()
 
 
 class WatchedConnection(connection):

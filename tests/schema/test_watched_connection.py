@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -38,11 +39,12 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_into_silence_fails_in_time(watched: Engine, proxy: Proxy, call: str) -> None:
-    with pytest.raises(OperationalError), watched.connect() as connection:
+    with suppress(OperationalError), watched.connect() as connection:
         connection.execute(text("SELECT 1"))
         proxy.silence()
         began = time.monotonic()
-        CALLS[call](connection)
+        with pytest.raises(OperationalError):
+            CALLS[call](connection)
     assert time.monotonic() - began < 10
 
 

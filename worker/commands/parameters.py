@@ -78,7 +78,7 @@ def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
         options = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}.", param_hint="--options") from error
     if not isinstance(options, dict):
         raise click.BadParameter("not a JSON object.", param_hint="--options")
@@ -95,5 +95,5 @@ def _value(key: str, text: str) -> Any:
 def _scalar(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
