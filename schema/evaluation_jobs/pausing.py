@@ -21,11 +21,11 @@ PAUSED = text("SELECT since, paused_by, reason FROM worker.pauses WHERE queue = 
 FAILED = """
     SELECT id FROM dataset_eval_jobs
      WHERE status = 'failed' AND eval_location = 'local'
-       AND (CAST(:age AS interval) IS NULL OR updated >= now() - :age)
+       AND (CAST(:age AS interval) IS NULL OR updated >= now() - CAST(:age AS interval))
        AND (CAST(:reason AS text) IS NOT NULL
             OR status_msg IS DISTINCT FROM 'cancelled by operator')
        AND (CAST(:reason AS text) IS NULL
-            OR strpos(lower(status_msg), lower(:reason)) > 0)
+            OR strpos(lower(status_msg), lower(CAST(:reason AS text))) > 0)
   ORDER BY created, id
 """
 WOULD_RETRY = text(FAILED)
