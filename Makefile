@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format lock clean
+.PHONY: help install demo test sanitize lint format lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,10 @@ demo: $(INSTALLED) ## Run one evaluation job from INSERT to model, on an embedde
 
 test: lint ## Run all checks and tests, on an embedded Postgres
 	$(BIN)/pytest -n 2 $(ARGS)
+
+sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory errors and races
+	.ci/sanitize address,undefined
+	.ci/sanitize thread
 
 lint: $(INSTALLED) ## Check style and types only
 	$(BIN)/ruff check

@@ -29,6 +29,9 @@ NewDatabase = Callable[[str], AbstractContextManager[str]]
 
 # A test that fails must fail again: no random examples, and no deadline that a busy machine misses.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("repeatable"), max_examples=400
+)
 hypothesis.settings.load_profile("repeatable")
 
 SHARED_DATA = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 
 import examples
+from tests.busy_processes import wait_until_busy
+from trainer.grid.engines import why_no_native
 from trainer.models.bundle import Model
 from worker.commands.file_training import Order
 from worker.commands.training import train
@@ -264,6 +267,46 @@ def test_an_interruption_leaves_neither_files_nor_processes(
     assert time.monotonic() - began < 30
     assert list(tmp_path.iterdir()) == []
     assert _gone(process.pid, within=30)
+
+
+@pytest.mark.parametrize(
+    ("engine", "number", "code"),
+    [("native", signal.SIGTERM, 128 + signal.SIGTERM), ("sklearn", signal.SIGINT, 130)],
+)
+def test_a_signal_ends_a_search_in_the_middle_of_a_combination(
+    started: Start, tmp_path: Path, engine: str, number: signal.Signals, code: int
+) -> None:
+    missing = why_no_native()
+    if engine == "native" and missing:
+        pytest.skip(f"no native engine: {missing}")
+    ground_truth, documents = noise(tmp_path)
+    process = started(
+        *("train", ground_truth, documents, "--model", tmp_path / "a.model", "--engine", engine),
+        *("--preprocessing", "basic", "--kernel", "poly", "--c", "11", "--gamma", "3"),
+    )
+    assert process.stderr is not None
+    while "documents: 600 of 600" not in process.stderr.readline():
+        assert process.poll() is None
+    wait_until_busy(process.pid)  # within the only combination, which takes far longer
+
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(60) == code
+
+    assert time.monotonic() - began < 5  # a second, and the end of a busy interpreter
+
+
+def noise(folder: Path) -> tuple[Path, Path]:
+    """600 documents of three numbers in disguise, and classes that have nothing to do with them."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 20))
+    corpus = {
+        f"r{row:03}": {"lowlevel": {"noise": each.tolist()}} for row, each in enumerate(values)
+    }
+    classes = {"even": list(corpus)[::2], "odd": list(corpus)[1::2]}
+    ground_truth = folder / "ground_truth.json"
+    ground_truth.write_text(json.dumps({"classes": classes}))
+    return ground_truth, written(folder / "documents.jsonl.gz", corpus)
 
 
 def _gone(group: int, *, within: float) -> bool:

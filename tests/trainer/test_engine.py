@@ -1,15 +1,21 @@
 """What both engines do, scikit-learn's SVC being what they are held to."""
 
+import signal
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.svm import SVC
 
+from tests.busy_processes import wait_until_busy
 from trainer.errors import DatasetError, OptionsError
 from trainer.grid.engine import Problem, class_weights
-from trainer.grid.engines import choose_engine
+from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.folds import Split, assign_folds, split
 from trainer.layout import Layout
 
@@ -205,6 +211,68 @@ def test_a_converged_search_leaves_the_warning_filters_as_they_were(make_engine:
     )
 
     assert warnings.filters == before
+
+
+INTERRUPTED = """
+import signal, sys, time
+import numpy as np
+from trainer.grid.engine import Problem
+from trainer.grid.folds import Split
+
+if sys.argv[1] == "native":
+    from trainer.grid.native_engine import NativeEngine as Engine
+else:
+    from trainer.grid.sklearn_engine import SklearnEngine as Engine
+
+def end(number, frame):
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+rng = np.random.default_rng(3)
+X = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 20))
+codes = np.arange(600) % 2
+split = Split(X, X[:9], codes, np.arange(2), np.arange(9))
+endless = [Problem("poly", 2.0**30, 2.0**gamma) for gamma in (9, 7, 5)]
+engine = Engine(2, max_iterations=10**9)
+print("begun", flush=True)
+try:
+    if sys.argv[2] == "fit":
+        engine.fit(X, codes, problem=endless[0], weights=np.ones(2))
+    else:
+        list(engine.solve(endless, [split]))
+except BaseException as end:
+    print(type(end).__name__, time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("engine", ["native", "sklearn"])
+@pytest.mark.parametrize(
+    ("call", "number", "name"),
+    [("fit", signal.SIGINT, "KeyboardInterrupt"), ("solve", signal.SIGTERM, "SystemExit")],
+)
+def test_a_signal_ends_an_endless_problem_within_a_second(
+    engine: str, call: str, number: signal.Signals, name: str
+) -> None:
+    if engine == "native" and why_no_native():
+        pytest.skip(f"no native engine: {why_no_native()}")
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, engine, call],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    wait_until_busy(child.pid)
+
+    sent = time.monotonic()
+    child.send_signal(number)
+    said, _ = child.communicate(timeout=60)
+
+    ended_by, at = said.split()
+    assert ended_by == name
+    assert float(at) - sent < 1
+    assert child.returncode == 0
 
 
 def test_an_engine_that_is_not_there_is_refused_by_name() -> None:

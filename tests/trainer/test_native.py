@@ -1,9 +1,5 @@
 """The compiled engine takes scikit-learn's steps, and predicts what the sklearn engine predicts."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
 from sklearn.svm import SVC
 
 from tests.trainer.gaia_vectors import read_lines
@@ -24,6 +21,7 @@ from trainer.grid.folds import Split, assign_folds, by_first_appearance, split
 from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS
 from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.ground_truth import GroundTruth
+from trainer.models.svm import pairs
 from trainer.options import JobOptions
 from trainer.preprocessing.chain import Preprocessing
 
@@ -33,6 +31,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSI
 if not MISSING:
     from trainer.grid.native._native import instruction_sets
     from trainer.grid.native_engine import NativeEngine
+    from trainer.grid.native_matrices import Rows, multiply
 
 CAP = 200_000  # iterations that a random problem may take
 GRID = [
@@ -205,6 +204,13 @@ def test_low_rank_data_with_noisy_labels_take_scikit_learns_steps(k: int) -> Non
         assert_same_steps(values, codes, Problem("poly", 2.0**c, 2.0 ** min(gamma, -5)))
 
 
+def test_pairs_with_more_vectors_than_steps_between_shrinking_take_scikit_learns_steps() -> None:
+    values, labels = blobs(1300, 10, 2, apart=0.1)
+
+    for c, gamma in [(3, -1), (5, -3)]:
+        assert_same_steps(values, labels, Problem("rbf", 2.0**c, 2.0**gamma))
+
+
 def test_low_rank_data_with_noisy_labels_are_predicted_alike() -> None:
     values, labels = low_rank(150, 30, 3)
 
@@ -264,6 +270,31 @@ def test_kernels_that_are_identities_share_their_solutions_and_not_their_predict
     assert_same_predictions(problems, splits_of(values, labels))
 
 
+def test_a_kernel_counts_as_an_identity_where_float32_holds_nothing_else_and_not_before() -> None:
+    values, labels = blobs(60, 30, 3)
+    matrices = multiply(Rows(values, labels, values[:0]), threads=1)
+
+    least = matrices.identity_gammas()
+
+    for a, b in pairs(3):
+        nearest = pdist(values[np.isin(labels, [a, b])], "sqeuclidean").min()
+        assert np.float32(np.exp(-1.001 * least[a, b] * nearest)) == 0
+        assert np.float32(np.exp(-0.99 * least[a, b] * nearest)) > 0
+
+
+@pytest.mark.parametrize(
+    ("distance", "free"), [(0.0, False), (1e-4, False), (1e-2, True), (np.nan, False)]
+)
+def test_polynomial_kernels_scale_freely_unless_float32_takes_two_rows_for_one(
+    distance: float, *, free: bool
+) -> None:
+    values, labels = blobs(60, 30, 2)
+    values[40] = values[17] * (1 + distance)
+    splits = [Split(values, values[:9], labels, np.arange(2), np.arange(9))]
+
+    assert NativeEngine(2).scales_freely(splits, [0.5, 8.0]) == free
+
+
 def test_memory_for_one_split_at_a_time_changes_nothing() -> None:
     values, labels = blobs(90, 10, 3)
     splits = splits_of(values, labels)
@@ -309,57 +340,6 @@ def test_leaving_a_search_stops_the_solver_within_a_second() -> None:
     solutions.close()
 
     assert time.monotonic() - started < 1
-
-
-INTERRUPTED = """
-import numpy as np
-from trainer.grid.engine import Problem
-from trainer.grid.native_engine import NativeEngine
-rng = np.random.default_rng(3)
-X = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 20))
-codes = np.arange(600) % 2
-print("begun", flush=True)
-try:
-    NativeEngine(2, max_iterations=10**12).fit(
-        X, codes, problem=Problem("poly", 2.0**30, 2.0**9), weights=np.ones(2)
-    )
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-def test_an_interrupt_ends_a_fit_within_a_second() -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "begun\n"
-    wait_until_busy(child.pid)
-
-    started = time.monotonic()
-    child.send_signal(signal.SIGINT)
-    said, _ = child.communicate(timeout=60)
-
-    assert said == "interrupted\n"
-    assert time.monotonic() - started < 2  # a second, and the end of the interpreter
-
-
-def wait_until_busy(process: int) -> None:
-    """Wait until the solver's thread has computed for a while."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    deadline = time.monotonic() + 60
-    begun = spent(process)
-    while spent(process) < begun + ticks // 2:
-        assert time.monotonic() < deadline
-        os.sched_yield()
-
-
-def spent(process: int) -> int:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11])
 
 
 def test_auto_is_the_native_engine_where_it_is_built() -> None:

@@ -111,7 +111,7 @@ class NativeEngine:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         if len(self._turns(splits)) > 1:
             return planner.scales_freely(splits, gammas)
-        matrices = self._multiplied(splits)
+        matrices = self._matrices_of(splits)
         with ThreadPoolExecutor(self.threads) as pool:
             return all(pool.map(lambda each: each.scales_freely(gammas), matrices))
 
@@ -127,7 +127,7 @@ class NativeEngine:
         tallies = {path: Tally(path, count) for path in paths_of(problems)}
         turns = self._turns(splits)
         for turn in turns:
-            matrices = self._multiplied(turn)
+            matrices = self._matrices_of(turn)
             refusal = next((each.refusal for each in matrices if each.refusal), None)
             if refusal:
                 nothing = np.full(count, -1, dtype=np.intp)
@@ -144,13 +144,15 @@ class NativeEngine:
             return self._instead.fit(X, codes, problem=problem, weights=weights)
         trained = self.train(X, codes, problem=problem, weights=weights)
         if not trained.finite:
-            raise DatasetError(f"the support vector machine cannot be trained: {NOT_FINITE}")
+            raise _untrainable(NOT_FINITE)
         return trained.machine
 
     def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
         """Train one machine as `fit` does, and say how it went."""
         rows = Rows(X, codes, X[:0])
-        (matrices,) = multiply([rows], threads=self.threads)
+        matrices = self._multiplied(rows)
+        if matrices.refusal:
+            raise _untrainable(matrices.refusal)
         bounds = problem.C * weights
         tasks = [
             Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [(bounds[a], bounds[b])])
@@ -188,10 +190,13 @@ class NativeEngine:
                 turns.append([split])
         return turns
 
-    def _multiplied(self, splits: Sequence[Split]) -> list[Matrices]:
-        missing = [split for split in splits if split not in self._matrices]
-        made = multiply([Rows.of(split) for split in missing], threads=self.threads)
-        self._matrices.update(zip(missing, made, strict=True))
+    def _multiplied(self, rows: Rows) -> Matrices:
+        return multiply(rows, instruction_set=self.instruction_set, threads=self.threads)
+
+    def _matrices_of(self, splits: Sequence[Split]) -> list[Matrices]:
+        for split in splits:
+            if split not in self._matrices:
+                self._matrices[split] = self._multiplied(Rows.of(split))
         return [self._matrices[split] for split in splits]
 
     def _solve(
@@ -236,6 +241,10 @@ class NativeEngine:
             self.instruction_set,
             max(1, min(self._threads_for(sets), len(tasks))),
         )
+
+
+def _untrainable(reason: str) -> DatasetError:
+    return DatasetError(f"the support vector machine cannot be trained: {reason}")
 
 
 def _done(run: Run, count: int) -> Iterator[int]:

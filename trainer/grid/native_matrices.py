@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +11,8 @@ from sklearn.utils import check_array
 
 from trainer.grid.folds import Split
 from trainer.grid.native._native import Products
+from trainer.grid.native._native import multiply as inner_products
 from trainer.grid.planner import FLOAT32_MARGIN, FLOAT32_RANGE
-from trainer.grid.processors import one_blas_thread
 from trainer.models.svm import DEGREE
 
 Float64 = NDArray[np.float64]
@@ -22,7 +20,6 @@ Indices = NDArray[np.intp]
 
 FLOAT64_BYTES = 8
 FLOAT32_BYTES = 4
-ROWS_AT_ONCE = 256  # of a product; whatever the number of threads, so that they change no bit
 
 # exp(-104) is less than half of the smallest number that float32 knows.
 IDENTITY = 104.0
@@ -98,94 +95,46 @@ class Matrices:
         return np.divide(IDENTITY, smallest, out=np.full_like(smallest, np.inf), where=smallest > 0)
 
 
-def multiply(sets: Sequence[Rows], *, threads: int) -> list[Matrices]:
-    """Multiply the rows of each set; by far most of the work is the BLAS's.
+def multiply(rows: Rows, *, instruction_set: str = "", threads: int) -> Matrices:
+    """Multiply the rows of a set.
 
     Parameters
     ----------
-    sets : sequence of Rows
+    rows : Rows
+    instruction_set : str
+        See `trainer.grid.native_engine.NativeEngine`.
     threads : int
-        Each takes blocks of rows, and the BLAS as many threads as one.
-
-    Notes
-    -----
-    Blocks have `ROWS_AT_ONCE` rows: equal numbers of threads or not, equal sums.
+        Their number changes no bit.
     """
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        products = list(pool.map(_Multiplication.of, sets))
-        blocks = [block for product in products for block in product.blocks()]
-        for _ in pool.map(lambda block: block(), blocks):
-            pass
-        return list(pool.map(_Multiplication.finished, products))
+    order = np.argsort(rows.codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows.codes))])
+    training, testing, squares = inner_products(
+        np.ascontiguousarray(rows.training),
+        order.tolist(),
+        np.ascontiguousarray(rows.testing),
+        instruction_set,
+        threads,
+    )
+    return Matrices(
+        order=order,
+        starts=starts,
+        training=training,
+        products=Products(training, testing, squares, starts.tolist()),
+        refusal=_refusal(rows, np.concatenate([training.diagonal(), squares])),
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class _Multiplication:
-    """Matrices that are being filled, block by block."""
-
-    order: Indices
-    starts: Indices
-    rows: Float64  # in `order`
-    testing_rows: Float64
-    training: Float64
-    testing: Float64
-
-    @classmethod
-    def of(cls, rows: Rows) -> _Multiplication:
-        order = np.argsort(rows.codes, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(rows.codes))])
-        n, n_testing = len(rows.training), len(rows.testing)
-        return cls(
-            order=order,
-            starts=starts,
-            rows=rows.training[order],
-            testing_rows=rows.testing,
-            training=np.empty((n, n)),
-            testing=np.empty((n_testing, n)),
-        )
-
-    def blocks(self) -> Iterator[Callable[[], None]]:
-        """Yield what is to be done, the larger part of it first."""
-        for start in reversed(range(0, len(self.rows), ROWS_AT_ONCE)):
-            yield partial(self._fill_training, start)
-        for start in range(0, len(self.testing_rows), ROWS_AT_ONCE):
-            yield partial(self._fill_testing, start)
-
-    def _fill_training(self, start: int) -> None:
-        block = slice(start, start + ROWS_AT_ONCE)
-        rows = self.rows[block]
-        with np.errstate(all="ignore"):  # `refusal` looks for what is not finite
-            np.matmul(rows, rows.T, out=self.training[block, block])
-            np.matmul(rows, self.rows[:start].T, out=self.training[block, :start])
-        self.training[:start, block] = self.training[block, :start].T
-
-    def _fill_testing(self, start: int) -> None:
-        block = slice(start, start + ROWS_AT_ONCE)
-        with np.errstate(all="ignore"):
-            np.matmul(self.testing_rows[block], self.rows.T, out=self.testing[block])
-
-    def finished(self) -> Matrices:
-        with np.errstate(all="ignore"):
-            squares = np.einsum("nd,nd->n", self.testing_rows, self.testing_rows)
-        return Matrices(
-            order=self.order,
-            starts=self.starts,
-            training=self.training,
-            products=Products(self.training, self.testing, squares, self.starts.tolist()),
-            refusal=self._refusal(squares),
-        )
-
-    def _refusal(self, testing_squares: Float64) -> str | None:
-        # A value that is not finite makes its row's square so: as a rule this is all to look at.
-        squares = np.concatenate([self.training.diagonal(), testing_squares])
-        if self.rows.shape[1] and np.isfinite(squares).all():
-            return None
-        try:
-            for values in (self.rows, self.testing_rows):
+def _refusal(rows: Rows, squares: Float64) -> str | None:
+    # A value that is not finite makes its row's square so: as a rule this is all to look at.
+    if rows.training.shape[1] and np.isfinite(squares).all():
+        return None
+    try:
+        for values in (rows.training, rows.testing):
+            if values is rows.training or len(values):  # `fit` has no rows to test on
                 check_array(values, dtype=np.float64, estimator="SVC", input_name="X")
-        except ValueError as error:
-            return str(error)
-        return None  # squares too large for float64 of values that are not
+    except ValueError as error:
+        return str(error)
+    return None  # squares too large for float64 of values that are not
 
 
 def bytes_of(rows: Rows) -> int:

@@ -90,8 +90,9 @@ def scales_freely(splits: Sequence[Split], gammas: Iterable[float]) -> bool:
 def _scales_freely(X: np.ndarray, gammas: Sequence[float]) -> bool:
     # By blocks: a dozen matrices of all rows against all would fill the memory at 10,000 rows.
     blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(X), ROWS_AT_ONCE)]
-    norms = np.square(X).sum(axis=1) ** DEGREE
-    return all(_block_scales_freely(X, rows, norms, gammas) for rows in blocks)
+    with np.errstate(all="ignore"):  # what overflows is out of range, and found to be
+        norms = np.square(X).sum(axis=1) ** DEGREE
+        return all(_block_scales_freely(X, rows, norms, gammas) for rows in blocks)
 
 
 def _block_scales_freely(

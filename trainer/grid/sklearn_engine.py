@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -48,6 +50,8 @@ class SklearnEngine:
     -----
     The pool is one of threads: libsvm runs without the interpreter lock, so threads are as fast
     as processes, share the matrices, and leave nothing behind when the process is killed.
+    libsvm cannot be stopped within a fit. A signal's handler is called at once all the same, but
+    fits that have begun go on until they end or the process does.
     """
 
     jobs: int | None = None
@@ -92,7 +96,7 @@ class SklearnEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
-                machine = self._fit(X, codes, problem, weights)
+                machine = _aside(lambda: self._fit(X, codes, problem, weights))
             except ValueError as error:  # a kernel that overflows
                 raise DatasetError(
                     f"the support vector machine cannot be trained: {error}"
@@ -137,6 +141,23 @@ class SklearnEngine:
             max_iter=self.max_iterations,
         )
         return machine.fit(X, codes)
+
+
+def _aside(fit: Callable[[], SVC]) -> SVC:
+    """Fit on another thread, so that this one handles signals meanwhile.
+
+    libsvm itself cannot be stopped: after a signal it goes on until the process ends.
+    """
+    fitted: Future[SVC] = Future()
+
+    def work() -> None:
+        try:
+            fitted.set_result(fit())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            fitted.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    return fitted.result()
 
 
 def _decisions(machine: SVC, X: Float64) -> Float64:

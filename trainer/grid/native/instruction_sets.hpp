@@ -1,13 +1,19 @@
-// Which of the compiled passes this processor can run.
+// Which of the compiled loops this processor can run.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "passes.hpp"
+#include "products.hpp"
+
+struct InstructionSet {
+    const Passes* passes;
+    const Multiplier* multiplier;
+};
 
 // The widest first.
-std::vector<const Passes*> usable_passes();
+std::vector<InstructionSet> usable_sets();
 
 // Throws std::invalid_argument for a name that is not among the usable ones; "" is the widest.
-const Passes& choose_passes(const std::string& name);
+InstructionSet choose_set(const std::string& name);

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "instruction_sets.hpp"
+#include "multiplication.hpp"
 #include "run.hpp"
 
 namespace py = pybind11;
@@ -70,14 +71,48 @@ py::tuple as_tuple(const PairSolution& solution) {
                           solution.converged, solution.finite);
 }
 
+std::vector<const double*> rows_of(const Matrix& matrix) {
+    std::vector<const double*> rows(static_cast<std::size_t>(matrix.shape(0)));
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        rows[row] = matrix.data() + static_cast<py::ssize_t>(row) * matrix.shape(1);
+    return rows;
+}
+
+std::vector<const double*> in_order(const std::vector<const double*>& rows,
+                                    const std::vector<long>& order) {
+    if (order.size() != rows.size()) throw std::invalid_argument("an order of other rows");
+    std::vector<const double*> ordered;
+    for (const long place : order) ordered.push_back(rows.at(static_cast<std::size_t>(place)));
+    return ordered;
+}
+
+py::tuple multiply(const Matrix& training, const std::vector<long>& order, const Matrix& testing,
+                   const std::string& set, int threads) {
+    const std::vector<const double*> rows = rows_of(training);
+    const RowSet given{in_order(rows, order), rows_of(testing), training.shape(1)};
+    const py::ssize_t count = training.shape(0), tested = testing.shape(0);
+    if (testing.shape(1) != training.shape(1))
+        throw std::invalid_argument("matrices that do not fit each other");
+    Matrix products({count, count}), of_testing({tested, count}), squares(tested);
+    const Multiplied out{products.mutable_data(), of_testing.mutable_data(),
+                         squares.mutable_data()};
+    {
+        const py::gil_scoped_release release;
+        multiply_all(given, out, *choose_set(set).multiplier, threads);
+    }
+    return py::make_tuple(products, of_testing, squares);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
     module.def("instruction_sets", [] {
         std::vector<std::string> names;
-        for (const Passes* passes : usable_passes()) names.emplace_back(passes->name);
+        for (const InstructionSet& set : usable_sets()) names.emplace_back(set.passes->name);
         return names;
     });
+
+    module.def("multiply", &multiply);
 
     py::class_<Task>(module, "Task")
         .def(py::init([](long split, long first, long second, bool rbf, std::vector<double> gammas,
@@ -95,14 +130,14 @@ PYBIND11_MODULE(_native, module) {
                  const py::ssize_t classes = static_cast<py::ssize_t>(products.starts.size()) - 1;
                  const std::vector<double> smallest = [&] {
                      const py::gil_scoped_release release;
-                     return smallest_distances(products, choose_passes(""));
+                     return smallest_distances(products, *choose_set("").passes);
                  }();
                  return as_array(smallest, {classes, classes});
              })
         .def("cubic_range", [](const Products& products, double margin) {
             const CubicRow range = [&] {
                 const py::gil_scoped_release release;
-                return cubic_range(products, margin, choose_passes(""));
+                return cubic_range(products, margin, *choose_set("").passes);
             }();
             return py::make_tuple(range.apart, range.least, range.largest);
         });
@@ -119,7 +154,7 @@ PYBIND11_MODULE(_native, module) {
                 held->held.push_back(py::reinterpret_borrow<py::object>(split));
             }
             for (const py::handle task : tasks) work.push_back(task.cast<const Task&>());
-            const Options options{{iterations, tolerance, nullptr}, &choose_passes(set), saturate,
+            const Options options{{iterations, tolerance, nullptr}, choose_set(set).passes, saturate,
                                   keep};
             held->run = std::make_unique<Run>(std::move(given), std::move(work), options, threads);
             return held;

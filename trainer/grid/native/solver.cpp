@@ -290,9 +290,9 @@ double Solver::rho() const {
             ++free;
             sum += f_[t];
         } else if (up_[t] == 0.0) {
-            least = std::min(least, f_[t]);
+            least = least < f_[t] ? least : f_[t];  // as libsvm compares what is not a number
         } else {
-            most = std::max(most, f_[t]);
+            most = most > f_[t] ? most : f_[t];
         }
     }
     return free > 0 ? sum / static_cast<double>(free) : (least + most) / 2;
