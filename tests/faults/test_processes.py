@@ -1,6 +1,7 @@
 """Processes that die, sleep, or cannot be started."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -90,7 +91,8 @@ def test_a_training_that_may_have_no_more_memory_fails_its_attempt_and_nothing_e
     attempt = service.show(job).attempts[0]
     assert attempt.outcome in ("error", "crashed")
     assert attempt.peak_memory > 10 * MEBIBYTE
-    assert "emory" in f"{attempt.error} {attempt.traceback}"
+    # It is wherever memory was asked for last: an array, or a library that is loaded.
+    assert re.search("[Mm]emory|failed to map", f"{attempt.error} {attempt.traceback}")
     assert service.wait_for(service.job(), "done", "failed").status.status == "done"
     assert evaluator.process.poll() is None
 
@@ -286,7 +288,7 @@ def test_a_worker_whose_log_nobody_reads_any_more_goes_on(
     service.wait_for(job, "done", "failed")
     assert service.outcomes(job) == ["done"]
     evaluator.process.send_signal(signal.SIGTERM)
-    assert evaluator.exit_code() == 0
+    assert evaluator.exit_code() in (0, 120)  # Python's, when its last words cannot be written
 
 
 @pytest.mark.fault("F38")

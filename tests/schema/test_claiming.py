@@ -280,6 +280,19 @@ def test_an_attempt_that_ended_is_not_found_as_open(
         assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None
 
 
+def test_an_attempt_that_ended_is_not_found_as_open_while_another_worker_has_the_job(
+    engine: Engine, make_job: Step, claim: Step, fail: Step
+) -> None:
+    make_job()
+    fail(claim(worker="worker-1"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE worker.evaluation_attempts SET retry_at = NULL"))
+    assert claim(worker="worker-2").attempt == 2
+
+    with engine.connect() as connection:
+        assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None
+
+
 def test_polling_reads_the_queue_and_not_the_history(
     engine: Engine, make_job: Step, execute: Step
 ) -> None:

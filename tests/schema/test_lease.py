@@ -237,6 +237,20 @@ def test_a_renewal_that_commits_during_a_rescue_keeps_the_job(
     assert show(job_id).status.status == "running"
 
 
+def test_a_sweep_leaves_a_job_alone_that_left_running_behind_the_back_of_the_triggers(
+    engine: Engine, make_job: Step, claim: Step, rescue: Step, show: Step
+) -> None:
+    job_id = make_job()
+    claim(lease=EXPIRED)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE dataset_eval_jobs SET status = 'done'"))
+
+    rescue()
+
+    assert show(job_id).status.status == "done"
+
+
 def test_two_sweeps_at_once_do_not_wait_for_each_other(
     engine: Engine, make_job: Step, claim: Step, rescue: Step
 ) -> None:
