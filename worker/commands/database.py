@@ -1,4 +1,4 @@
-"""``acoustic migrate`` and ``acoustic doctor``."""
+"""``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
 import click
 from rich.table import Table
@@ -43,6 +43,37 @@ def migrate(invocation: Invocation, *, check: bool) -> int:
         migrations.upgrade(url)
     invocation.out.print(plain(f"The database went from {before or 'nothing'} to {head}."))
     return 0
+
+
+@click.command()
+@click.option("--sql", is_flag=True, help="Print the SQL, and do nothing.")
+@click.option("--revoke", is_flag=True, help="Take all rights on this database from the roles.")
+@click.pass_obj
+def roles(invocation: Invocation, *, sql: bool, revoke: bool) -> None:
+    """Make roles with no more rights than they need, for those who log in to be put into.
+
+    acoustic_worker may do what the daemons do, acoustic_enqueuer may ask for evaluations and cancel
+    them, acoustic_reader may look. They cannot log in. Doing it again changes nothing; later
+    migrations keep their rights up to date.
+    """
+    if sql and revoke:
+        raise click.UsageError("Give either --sql or --revoke.")
+    # Imported here, because alembic takes its time.
+    import migrations  # noqa: PLC0415
+    from worker.commands.connections import in_words  # noqa: PLC0415
+
+    if sql:
+        invocation.out.file.write(migrations.roles_sql())
+        return
+    url = invocation.settings().database_url
+    with in_words(url):
+        if revoke:
+            migrations.revoke_roles(url)
+        else:
+            migrations.grant_roles(url)
+    names = "acoustic_worker, acoustic_enqueuer and acoustic_reader"
+    done = "may do nothing on this database" if revoke else "have their rights on this database"
+    invocation.out.print(f"{names} {done}.")
 
 
 @click.command()
