@@ -38,6 +38,13 @@ from schema.evaluation_jobs.claiming import (
     rescue,
 )
 from schema.evaluation_jobs.ending import end, finish
+from schema.evaluation_jobs.history import (
+    Standing,
+    deleted_jobs,
+    ended_jobs,
+    forget,
+    standing,
+)
 from schema.evaluation_jobs.operating import (
     cancel,
     enqueue,
@@ -47,6 +54,7 @@ from schema.evaluation_jobs.operating import (
     retry,
     show,
 )
+from schema.evaluation_jobs.pausing import Pause, pause, paused, resume, retry_failed
 from schema.evaluation_jobs.values import (
     Attempt,
     EvaluationJob,
@@ -64,21 +72,31 @@ __all__ = [
     "JobDetails",
     "JobStatus",
     "Outcome",
+    "Pause",
+    "Standing",
     "Usage",
     "attempt_outcome",
     "cancel",
     "claim",
+    "deleted_jobs",
     "end",
+    "ended_jobs",
     "enqueue",
     "finish",
+    "forget",
     "legacy_running",
     "list_jobs",
     "load_checkpoints",
     "matching",
     "open_attempt",
+    "pause",
+    "paused",
     "renew",
     "rescue",
+    "resume",
     "retry",
+    "retry_failed",
     "save_checkpoint",
     "show",
+    "standing",
 ]

@@ -1,5 +1,6 @@
 """``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -247,3 +248,19 @@ def test_who_may_not_make_roles_is_told_who_may(
     assert result.exit_code == 1
     assert "Run this as the owner of the tables" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_whether_an_evaluator_is_alive_is_told_without_the_database(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    turns = tmp_path / "turns"
+    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}
+
+    assert acoustic("doctor", "--alive", **environment).exit_code == 2
+    environment["ACOUSTIC_HEARTBEAT"] = str(turns)
+    missing = acoustic("doctor", "--alive", **environment)
+    assert (missing.exit_code, "is not there" in missing.stderr) == (1, True)
+    turns.touch()
+    assert acoustic("doctor", "--alive", **environment).exit_code == 0
+    os.utime(turns, (0, 0))
+    assert "is stuck" in acoustic("doctor", "--alive", **environment).stderr

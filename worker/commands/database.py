@@ -3,9 +3,10 @@
 import click
 from rich.table import Table
 
-from worker.commands.failures import SCHEMA_MISMATCH
+from worker.commands.failures import SCHEMA_MISMATCH, CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
+from worker.heartbeat import LONGEST_SECONDS, silence
 
 
 @click.command()
@@ -77,13 +78,24 @@ def roles(invocation: Invocation, *, sql: bool, revoke: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--alive", is_flag=True, help="Only whether an evaluator touches ACOUSTIC_HEARTBEAT: cheap."
+)
+@click.option("--gc", "collect", is_flag=True, help="Remove files that nobody will ask for.")
+@click.option("--dry-run", is_flag=True, help="With --gc: only list them.")
 @click.pass_obj
-def doctor(invocation: Invocation) -> int:
+def doctor(invocation: Invocation, *, alive: bool, collect: bool, dry_run: bool) -> int:
     """Check settings, database, schema, folders and engine, and say what to do.
 
     Exit code: 0 when the workers can run, else that of the first trouble (2 settings, 3 schema,
     1 others). Passwords are not shown.
     """
+    if dry_run and not collect:
+        raise click.UsageError("--dry-run goes with --gc.")
+    if alive:
+        return _alive(invocation)
+    if collect:
+        return _collect(invocation, dry_run=dry_run)
     # Imported here, because it loads the trainer's engines.
     from worker.commands.health import examine  # noqa: PLC0415
 
@@ -95,4 +107,34 @@ def doctor(invocation: Invocation) -> int:
         )
         code = code or finding.code
     invocation.out.print(table)
+    return code
+
+
+def _alive(invocation: Invocation) -> int:
+    file = invocation.settings().heartbeat
+    if file is None:
+        raise click.UsageError("ACOUSTIC_HEARTBEAT is not set: there is no file to look at.")
+    silent = silence(file)
+    if silent is not None and silent <= LONGEST_SECONDS:
+        return 0
+    found = "is not there" if silent is None else f"was last touched {silent:.0f} s ago"
+    raise CommandError(f"{file} {found}: the evaluator does not run, or is stuck.")
+
+
+def _collect(invocation: Invocation, *, dry_run: bool) -> int:
+    """Remove orphans, or list them; a file that cannot be removed is told of and passed over."""
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.orphans import orphans  # noqa: PLC0415
+
+    settings, code = invocation.settings(), 0
+    with database(invocation) as engine, engine.connect() as connection:
+        for orphan in orphans(connection, settings.model_dir, settings.project_dir):
+            done = "left alone" if orphan.stranger else "would go" if dry_run else "removed"
+            try:
+                if done == "removed":
+                    orphan.remove()
+            except OSError as error:
+                done, code = f"cannot be removed ({error.strerror})", 1
+            line = f"{done}: {orphan.path} ({orphan.why})"
+            invocation.out.print(plain(line), soft_wrap=True)
     return code
