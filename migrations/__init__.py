@@ -63,7 +63,7 @@ HAS_ROLES = text("""
 REMEDIES = {
     "P0001": "",  # raised by a migration, with its own hint
     "2BP01": "Drop or change first what depends on it.",
-    "42501": "Run this as the owner of the tables, who may make roles where roles are made.",
+    "42501": "Do it as the owner of the tables, and roles as one who may create them.",
     "55P03": "Somebody uses the tables: try again when they are less busy.",
 }
 

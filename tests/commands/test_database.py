@@ -65,7 +65,7 @@ def test_a_database_that_cannot_be_migrated_is_a_sentence(
     result = acoustic("migrate", DATABASE_URL=url)
 
     assert result.exit_code == 1
-    assert "Run the migrations as the owner of the tables." in result.stderr
+    assert "Do it as the owner of the tables" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -246,7 +246,7 @@ def test_who_may_not_make_roles_is_told_who_may(
     result = acoustic("roles", DATABASE_URL=login_url("acoustic_reader"))
 
     assert result.exit_code == 1
-    assert "Run this as the owner of the tables" in result.stderr
+    assert "Do it as the owner of the tables" in result.stderr
     assert "Traceback" not in result.stderr
 
 
