@@ -28,10 +28,13 @@ __all__ = [
     "MigrationError",
     "current",
     "downgrade",
+    "grant_roles",
     "head",
     "known",
     "psycopg2_url",
     "revision_of",
+    "revoke_roles",
+    "roles_sql",
     "run_sql",
     "script",
     "upgrade",
@@ -50,11 +53,17 @@ LOCK_TIMEOUT = "10s"
 
 FOLDER = Path(__file__).parent
 
+# Whether somebody asked for the roles on this database: they may be there for another one.
+HAS_ROLES = text("""
+    SELECT EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a
+                    WHERE n.nspname = 'worker' AND a.grantee = to_regrole('acoustic_worker'))
+""")
+
 # SQLSTATEs of what a person can mend; anything else is our mistake, or the network's.
 REMEDIES = {
     "P0001": "",  # raised by a migration, with its own hint
     "2BP01": "Drop or change first what depends on it.",
-    "42501": "Run the migrations as the owner of the tables.",
+    "42501": "Do it as the owner of the tables, and roles as one who may create them.",
     "55P03": "Somebody uses the tables: try again when they are less busy.",
 }
 
@@ -74,6 +83,8 @@ def upgrade(url: str, revision: str = "head") -> None:
     """
     with _transaction(url) as connection:
         command.upgrade(_config(connection), revision)
+        if revision == "head" and connection.execute(HAS_ROLES).scalar():
+            _run(connection, roles_sql())  # what is new has rights, too
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -123,10 +134,49 @@ def script(revision: str = "head") -> str:
     return config.output_buffer.getvalue()
 
 
+def grant_roles(url: str) -> None:
+    """
+    Make the roles of least privilege where the server lacks them, and give them their rights.
+
+    Only when asked: a role belongs to all databases of a server. Later upgrades keep the rights
+    up to date.
+
+    Raises
+    ------
+    MigrationError
+        The user may not make roles or does not own the tables, or the database is not migrated.
+    """
+    with _transaction(url) as connection:
+        if revision_of(connection) != head():
+            raise MigrationError("The database has to be migrated first: run `acoustic migrate`.")
+        _run(connection, roles_sql())
+
+
+def revoke_roles(url: str) -> None:
+    """Take from the roles all that they may do on this database; the roles themselves stay."""
+    with _transaction(url) as connection:
+        if revision_of(connection) is not None:
+            _run(connection, _sql("roles_revoke"))
+
+
+def roles_sql() -> str:
+    """Return the SQL of `grant_roles`, for reading it and for applying it by hand."""
+    return _sql("roles_grant")
+
+
 def run_sql(*names: str) -> None:
     """Run files of the folder `sql`, inside a migration."""
     for name in names:
-        op.execute((FOLDER / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+        op.execute(_sql(name))
+
+
+def _run(connection: Connection, statements: str) -> None:
+    # Else every percent sign would be a parameter's.
+    connection.execution_options(no_parameters=True).exec_driver_sql(statements)
+
+
+def _sql(name: str) -> str:
+    return (FOLDER / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @contextmanager

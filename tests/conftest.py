@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -141,3 +142,33 @@ def shared_data() -> Path:
     if SHARED_DATA_REQUIRED:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def granted(database_url: str) -> str:
+    """URL of a migrated database whose roles of least privilege have their rights."""
+    import migrations  # noqa: PLC0415 - tests without a database need not load it
+
+    migrations.grant_roles(database_url)
+    return database_url
+
+
+@pytest.fixture
+def login_url(granted: str) -> Iterator[Callable[[str], str]]:
+    """Give the URL of a user who can log in and is in one role, as an operator would make it."""
+    owner = create_engine(granted, isolation_level="AUTOCOMMIT")
+    made = []
+
+    def url(role: str) -> str:
+        user = f"login_{uuid4().hex[:12]}"
+        with owner.connect() as connection:
+            connection.exec_driver_sql(f"CREATE ROLE {user} LOGIN IN ROLE {role}")
+        made.append(user)
+        return make_url(granted).set(username=user).render_as_string(hide_password=False)
+
+    yield url
+    with owner.connect() as connection:
+        for user in made:
+            connection.exec_driver_sql(f"DROP OWNED BY {user}")
+            connection.exec_driver_sql(f"DROP ROLE {user}")
+    owner.dispose()

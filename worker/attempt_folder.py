@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,14 @@ def remove_leftovers(project_dir: Path, *, keep_lowlevel: bool) -> list[AttemptF
     Folders that another worker holds are left alone.
     """
     removed = []
+    for folder in leftovers(project_dir):  # the lock is held until the next one is asked for
+        folder.remove(keep_lowlevel=keep_lowlevel)
+        removed.append(folder)
+    return removed
+
+
+def leftovers(project_dir: Path) -> Iterator[AttemptFolder]:
+    """Give what killed workers left, each locked until the next one is asked for."""
     for path in sorted(project_dir.glob(f"{_ATTEMPTS}/*")):
         folder = AttemptFolder.parse(path)
         if folder is None:
@@ -109,7 +118,7 @@ def remove_leftovers(project_dir: Path, *, keep_lowlevel: bool) -> list[AttemptF
         # Held by a worker that lives, or removed by one that was quicker.
         with suppress(BlockingIOError, FileNotFoundError):
             descriptor = _locked(path, wait=False)
-            folder.remove(keep_lowlevel=keep_lowlevel)
-            os.close(descriptor)
-            removed.append(folder)
-    return removed
+            try:
+                yield folder
+            finally:
+                os.close(descriptor)

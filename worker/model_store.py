@@ -1,8 +1,12 @@
 """Where model bundles lie: one file for each attempt, at a path made of nothing but its UUID."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
+
+# Aside, a bundle that is being written begins with a dot and ends with ".part".
+_NAME = re.compile(r"\.?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,9})\.model(?:\..*)?")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,15 @@ class ModelStore:
             number = path.name.partition(f"{job}-")[2].partition(".")[0]
             if number.isdecimal():
                 found.add(int(number))
+        return sorted(found)
+
+    def files(self) -> list[tuple[UUID, int, Path]]:
+        """List all bundles and parts of bundles, with the job and attempt that they are of."""
+        found = []
+        for path in self.folder.glob("?/??/*"):
+            match = _NAME.fullmatch(path.name)
+            if match is not None and path.parent == self._folder(UUID(match[1])):
+                found.append((UUID(match[1]), int(match[2]), path))
         return sorted(found)
 
     def remove(self, job: UUID, attempt: int) -> None:

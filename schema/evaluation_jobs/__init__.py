@@ -38,6 +38,13 @@ from schema.evaluation_jobs.claiming import (
     rescue,
 )
 from schema.evaluation_jobs.ending import end, finish
+from schema.evaluation_jobs.history import (
+    Standing,
+    deleted_jobs,
+    ended_jobs,
+    forget,
+    standing,
+)
 from schema.evaluation_jobs.operating import (
     cancel,
     enqueue,
@@ -66,13 +73,17 @@ __all__ = [
     "JobStatus",
     "Outcome",
     "Pause",
+    "Standing",
     "Usage",
     "attempt_outcome",
     "cancel",
     "claim",
+    "deleted_jobs",
     "end",
+    "ended_jobs",
     "enqueue",
     "finish",
+    "forget",
     "legacy_running",
     "list_jobs",
     "load_checkpoints",
@@ -87,4 +98,5 @@ __all__ = [
     "retry_failed",
     "save_checkpoint",
     "show",
+    "standing",
 ]

@@ -71,6 +71,7 @@ PREFIX_LENGTH = 36  # of an id in full
 # SQLSTATEs that the functions of the database raise, with a sentence for a person.
 NO_DATA_FOUND = "P0002"
 OBJECT_IN_USE = "55006"
+PROGRAM_LIMIT_EXCEEDED = "54000"
 
 
 def enqueue(connection: Connection, dataset_id: UUID, options: Mapping[str, Any] | None) -> UUID:
@@ -82,7 +83,7 @@ def enqueue(connection: Connection, dataset_id: UUID, options: Mapping[str, Any]
     NotFound
         There is no such dataset.
     SchemaError
-        It already has a pending or running job.
+        It already has a pending or running job, or the options are too large.
     """
     told = None if options is None else json_text(options)
     job: UUID = _call(connection, ENQUEUE, {"dataset": dataset_id, "options": told})
@@ -196,7 +197,11 @@ def _call(connection: Connection, statement: Any, values: Mapping[str, Any]) -> 
     except DBAPIError as error:
         diagnostics = getattr(error.orig, "diag", None)
         code = getattr(diagnostics, "sqlstate", None)
-        if diagnostics is None or code not in (NO_DATA_FOUND, OBJECT_IN_USE):
+        if diagnostics is None or code not in (
+            NO_DATA_FOUND,
+            OBJECT_IN_USE,
+            PROGRAM_LIMIT_EXCEEDED,
+        ):
             raise
         kind = NotFound if code == NO_DATA_FOUND else SchemaError
         raise kind(diagnostics.message_primary) from None

@@ -1,4 +1,4 @@
-"""``acoustic migrate`` and ``acoustic doctor``."""
+"""``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
 import os
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_a_database_that_cannot_be_migrated_is_a_sentence(
     result = acoustic("migrate", DATABASE_URL=url)
 
     assert result.exit_code == 1
-    assert "Run the migrations as the owner of the tables." in result.stderr
+    assert "Do it as the owner of the tables" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -207,6 +207,47 @@ def test_the_database_is_reached_whatever_driver_its_url_names(
         named = url.set(drivername="postgresql").render_as_string(hide_password=False)
         named = named.replace("postgresql", driver, 1)
         assert acoustic("jobs", "list", DATABASE_URL=named).exit_code == 0
+
+
+def may_look(engine: Engine) -> bool:
+    query = """
+        SELECT count(*) > 0 FROM pg_class c, aclexplode(c.relacl) a
+         WHERE c.oid = 'worker.models'::regclass AND a.grantee = to_regrole('acoustic_reader')
+    """
+    with engine.connect() as connection:
+        found: bool = connection.execute(text(query)).scalar_one()
+        return found
+
+
+def test_roles_are_made_and_their_rights_taken_back(on_database: Acoustic, engine: Engine) -> None:
+    made, again = on_database("roles"), on_database("roles")
+    before = may_look(engine)
+    revoked = on_database("roles", "--revoke")
+
+    assert made.exit_code == again.exit_code == revoked.exit_code == 0
+    assert "acoustic_enqueuer" in made.stdout
+    assert (before, may_look(engine)) == (True, False)
+
+
+def test_the_sql_of_the_roles_can_be_read_without_a_database_and_applied_by_hand(
+    acoustic: Acoustic, engine: Engine
+) -> None:
+    printed = acoustic("roles", "--sql").stdout
+
+    with engine.begin() as connection:
+        connection.execution_options(no_parameters=True).exec_driver_sql(printed)
+
+    assert may_look(engine)
+
+
+def test_who_may_not_make_roles_is_told_who_may(
+    acoustic: Acoustic, login_url: Callable[[str], str]
+) -> None:
+    result = acoustic("roles", DATABASE_URL=login_url("acoustic_reader"))
+
+    assert result.exit_code == 1
+    assert "Do it as the owner of the tables" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_whether_an_evaluator_is_alive_is_told_without_the_database(

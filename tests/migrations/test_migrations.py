@@ -138,7 +138,8 @@ def test_on_acousticbrainz_only_a_default_indexes_and_triggers_are_added(
     assert replaced.startswith("column dataset_eval_jobs.id uuid")
     added = {line for line in after - before if "worker" not in line}
     assert added == {f"{replaced}gen_random_uuid()"}
-    assert all("acoustic_workers_" in line for line in after - before if " public." in line)
+    outside = {line for line in after - before if not line.startswith("CREATE OR REPLACE FUNCTION")}
+    assert all("acoustic_workers_" in line for line in outside if " public." in line)
 
 
 def test_nothing_of_acousticbrainz_is_taken_for_ours(acousticbrainz_url: str, sql: Step) -> None:

@@ -185,3 +185,20 @@ def test_a_checkpoint_that_unpacks_to_too_much_is_refused(monkeypatch: Any) -> N
 
     with pytest.raises(ValueError, match="larger"):
         unpack(content)
+
+
+def test_what_was_solved_in_part_only_is_solved_anew_as_a_whole(
+    make_dataset: Any, make_engine: Any
+) -> None:
+    """Which C saturates is found out along all of them, and stands in the report."""
+    dataset = make_dataset(classes=3, size=8, lean=0.5)
+    engine = make_engine().name
+    kept = Kept()
+    at_once = train(dataset, SMALL, 1, engine=engine, jobs=2, checkpoints=kept)
+    for part, content in kept.parts.items():
+        smallest = [found for found in unpack(content) if found.problem.C < 4]
+        kept.parts[part] = pack(smallest)
+
+    again = train(dataset, SMALL, 1, engine=engine, jobs=2, checkpoints=kept)
+
+    assert comparable(again) == comparable(at_once)

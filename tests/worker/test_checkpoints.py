@@ -15,19 +15,24 @@ from trainer.models.bundle import Model
 Start = Callable[..., Any]
 Until = Callable[..., Any]
 
-# A search of a second and more, in small steps, on data that cannot be told apart.
-SEARCH = {
-    "preprocessing_values": ["basic", "lowlevel"],
-    "c_values": [1, 5, 9],
-    "gamma_values": [3, -1, -3, -5],
+# A search of a second and more, in small steps, on data that cannot be told apart: all of the
+# default one for the compiled engine, and a small one for the other.
+SEARCHES: dict[str, Any] = {
+    "sklearn": {
+        "preprocessing_values": ["basic", "lowlevel"],
+        "c_values": [1, 5, 9],
+        "gamma_values": [3, -1, -3, -5],
+    },
+    "auto": None,
 }
 OF_ONE_RUN = {"timings", "project_path", "history_path", "model"}
 
 
-@pytest.fixture
-def slow_job(service: Any) -> UUID:
-    classes = [("happy", service.recordings(90, 0.0)), ("sad", service.recordings(90, 0.1))]
-    return service.job(service.snapshot(classes), options=SEARCH)
+def slow_job(service: Any, engine: str = "sklearn") -> UUID:
+    size = 90 if engine == "sklearn" else 150
+    classes = [("happy", service.recordings(size, 0.0)), ("sad", service.recordings(size, 0.1))]
+    made: UUID = service.job(service.snapshot(classes), options=SEARCHES[engine])
+    return made
 
 
 def checkpoints(service: Any, job: UUID) -> int:
@@ -37,10 +42,10 @@ def checkpoints(service: Any, job: UUID) -> int:
     return found
 
 
-def uninterrupted(service: Any, job: UUID, start_evaluator: Start, **settings: Any) -> Any:
+def uninterrupted(service: Any, job: UUID, start_evaluator: Start, engine: str) -> Any:
     """Do the same once more, in one go, and give the result."""
-    again = service.job(service.show(job).snapshot_id, options=SEARCH)
-    assert start_evaluator("--once", checkpoint_seconds=0, **settings).exit_code() == 0
+    again = service.job(service.show(job).snapshot_id, options=SEARCHES[engine])
+    assert start_evaluator("--once", checkpoint_seconds=0, engine=engine).exit_code() == 0
     return service.show(again).result
 
 
@@ -62,43 +67,43 @@ def content(result: Any) -> bytes:
 def test_the_next_attempt_goes_on_where_the_last_one_was(
     ended_by: str,
     engine: str,
-    slow_job: UUID,
     *,
     service: Any,
     start_evaluator: Start,
     until: Until,
 ) -> None:
+    job = slow_job(service, engine)
     settings = {"engine": engine, "checkpoint_seconds": 0.05, "lease_seconds": 1}
     evaluator = start_evaluator(**settings)
-    until(lambda: checkpoints(service, slow_job))
+    until(lambda: checkpoints(service, job))
     if ended_by == "SIGTERM":
         evaluator.process.send_signal(signal.SIGTERM)
         assert evaluator.exit_code() == 0
     elif ended_by == "SIGKILL of the training":
         os.kill(evaluator.child(), signal.SIGKILL)
-        until(lambda: service.outcomes(slow_job) == ["crashed"])
+        until(lambda: service.outcomes(job) == ["crashed"])
         evaluator.process.kill()
         evaluator.process.wait()
     else:
         evaluator.process.kill()
         evaluator.process.wait()
         other = start_evaluator(lease_seconds=1, poll_seconds=60)  # another host, to the database
-        until(lambda: service.outcomes(slow_job) == ["lost"])
+        until(lambda: service.outcomes(job) == ["lost"])
         other.process.kill()
         other.process.wait()
-    service.skip_backoff(slow_job)
+    service.skip_backoff(job)
 
     second = start_evaluator("--once", **settings)
 
     assert second.exit_code() == 0
-    details = service.show(slow_job)
+    details = service.show(job)
     assert details.status.status == "done"
     resumed = details.result["timings"]["resumed_combinations"]
     assert resumed > 0
     assert [a.progress.get("resumed") for a in details.attempts] == [None, resumed]
     assert any(line.get("combinations") for line in second.log())
-    assert checkpoints(service, slow_job) == 0
-    expected = uninterrupted(service, slow_job, start_evaluator, engine=engine)
+    assert checkpoints(service, job) == 0
+    expected = uninterrupted(service, job, start_evaluator, engine)
     assert comparable(details.result) == comparable(expected)
     assert content(details.result) == content(expected)
     assert expected["timings"]["resumed_combinations"] == 0
@@ -113,7 +118,7 @@ def test_a_fast_job_writes_no_checkpoint(service: Any, start_evaluator: Start) -
         "CREATE TRIGGER refuse BEFORE INSERT ON worker.evaluation_checkpoints"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
     )
-    job = service.job(options=SEARCH)
+    job = service.job(options=SEARCHES["sklearn"])
     evaluator = start_evaluator("--once")
 
     assert evaluator.exit_code() == 0
@@ -122,16 +127,19 @@ def test_a_fast_job_writes_no_checkpoint(service: Any, start_evaluator: Start) -
 
 
 def test_a_checkpoint_that_the_database_refuses_costs_the_job_nothing(
-    service: Any, start_evaluator: Start, slow_job: UUID
+    service: Any, start_evaluator: Start
 ) -> None:
+    job = slow_job(service)
     service.execute(
         "ALTER TABLE worker.evaluation_checkpoints ADD CONSTRAINT none CHECK (number < 0)"
     )
-    evaluator = start_evaluator("--once", checkpoint_seconds=0.05, lease_seconds=1)
+    evaluator = start_evaluator(
+        "--once", checkpoint_seconds=0.05, lease_seconds=1, engine="sklearn"
+    )
 
     assert evaluator.exit_code() == 0
     assert "a checkpoint cannot be written" in evaluator.events()
-    assert service.outcomes(slow_job) == ["done"]
+    assert service.outcomes(job) == ["done"]
     assert service.leftovers() == []
 
 
@@ -143,18 +151,19 @@ def test_a_checkpoint_that_the_database_refuses_costs_the_job_nothing(
     ],
 )
 def test_a_checkpoint_of_another_version_or_a_damaged_one_is_not_used(
-    change: str, slow_job: UUID, *, service: Any, start_evaluator: Start, until: Until
+    change: str, *, service: Any, start_evaluator: Start, until: Until
 ) -> None:
+    job = slow_job(service)
     settings = {"engine": "sklearn", "checkpoint_seconds": 0.05, "lease_seconds": 1}
     evaluator = start_evaluator(**settings)
-    until(lambda: checkpoints(service, slow_job))
+    until(lambda: checkpoints(service, job))
     evaluator.process.send_signal(signal.SIGTERM)
     assert evaluator.exit_code() == 0
     service.execute(f"UPDATE worker.evaluation_checkpoints SET {change}")
 
     assert start_evaluator("--once", **settings).exit_code() == 0
 
-    result = service.show(slow_job).result
+    result = service.show(job).result
     assert result["timings"]["resumed_combinations"] == 0
-    expected = uninterrupted(service, slow_job, start_evaluator, engine="sklearn")
+    expected = uninterrupted(service, job, start_evaluator, "sklearn")
     assert comparable(result) == comparable(expected)

@@ -5,7 +5,7 @@
 `invocation`, `connections`, `signals`  what surrounds one call
 `failures`                              what is said about an error, and the exit code
 `text`, `figures`, `progress`           how names, numbers, tables and time are shown
-`database`                              ``migrate``, ``doctor`` (with `health`)
+`database`                              ``migrate``, ``roles``, ``doctor`` (with `health`)
 `evaluator`, `highlevel`                the daemons
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
@@ -28,6 +28,9 @@ COMMANDS = {
     ),
     "migrate": Lazy(
         "worker.commands.database", "migrate", "Bring the database to the schema of this version."
+    ),
+    "roles": Lazy(
+        "worker.commands.database", "roles", "Make roles of least privilege in the database."
     ),
     "doctor": Lazy(
         "worker.commands.database", "doctor", "Check settings, database, folders and engine."

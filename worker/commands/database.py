@@ -1,4 +1,4 @@
-"""``acoustic migrate`` and ``acoustic doctor``."""
+"""``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
 import click
 from rich.table import Table
@@ -47,18 +47,55 @@ def migrate(invocation: Invocation, *, check: bool) -> int:
 
 
 @click.command()
+@click.option("--sql", is_flag=True, help="Print the SQL, and do nothing.")
+@click.option("--revoke", is_flag=True, help="Take all rights on this database from the roles.")
+@click.pass_obj
+def roles(invocation: Invocation, *, sql: bool, revoke: bool) -> None:
+    """Make roles with no more rights than they need, for those who log in to be put into.
+
+    acoustic_worker may do what the daemons do, acoustic_enqueuer may ask for evaluations and cancel
+    them, acoustic_reader may look. They cannot log in. Doing it again changes nothing; later
+    migrations keep their rights up to date.
+    """
+    if sql and revoke:
+        raise click.UsageError("Give either --sql or --revoke.")
+    # Imported here, because alembic takes its time.
+    import migrations  # noqa: PLC0415
+    from worker.commands.connections import in_words  # noqa: PLC0415
+
+    if sql:
+        invocation.out.file.write(migrations.roles_sql())
+        return
+    url = invocation.settings().database_url
+    with in_words(url):
+        if revoke:
+            migrations.revoke_roles(url)
+        else:
+            migrations.grant_roles(url)
+    names = "acoustic_worker, acoustic_enqueuer and acoustic_reader"
+    done = "may do nothing on this database" if revoke else "have their rights on this database"
+    invocation.out.print(f"{names} {done}.")
+
+
+@click.command()
 @click.option(
     "--alive", is_flag=True, help="Only whether an evaluator touches ACOUSTIC_HEARTBEAT: cheap."
 )
+@click.option("--gc", "collect", is_flag=True, help="Remove files that nobody will ask for.")
+@click.option("--dry-run", is_flag=True, help="With --gc: only list them.")
 @click.pass_obj
-def doctor(invocation: Invocation, *, alive: bool) -> int:
+def doctor(invocation: Invocation, *, alive: bool, collect: bool, dry_run: bool) -> int:
     """Check settings, database, schema, folders and engine, and say what to do.
 
     Exit code: 0 when the workers can run, else that of the first trouble (2 settings, 3 schema,
     1 others). Passwords are not shown.
     """
+    if dry_run and not collect:
+        raise click.UsageError("--dry-run goes with --gc.")
     if alive:
         return _alive(invocation)
+    if collect:
+        return _collect(invocation, dry_run=dry_run)
     # Imported here, because it loads the trainer's engines.
     from worker.commands.health import examine  # noqa: PLC0415
 
@@ -82,3 +119,22 @@ def _alive(invocation: Invocation) -> int:
         return 0
     found = "is not there" if silent is None else f"was last touched {silent:.0f} s ago"
     raise CommandError(f"{file} {found}: the evaluator does not run, or is stuck.")
+
+
+def _collect(invocation: Invocation, *, dry_run: bool) -> int:
+    """Remove orphans, or list them; a file that cannot be removed is told of and passed over."""
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.orphans import orphans  # noqa: PLC0415
+
+    settings, code = invocation.settings(), 0
+    with database(invocation) as engine, engine.connect() as connection:
+        for orphan in orphans(connection, settings.model_dir, settings.project_dir):
+            done = "left alone" if orphan.stranger else "would go" if dry_run else "removed"
+            try:
+                if done == "removed":
+                    orphan.remove()
+            except OSError as error:
+                done, code = f"cannot be removed ({error.strerror})", 1
+            line = f"{done}: {orphan.path} ({orphan.why})"
+            invocation.out.print(plain(line), soft_wrap=True)
+    return code

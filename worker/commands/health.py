@@ -40,7 +40,9 @@ _RIGHTS = {
 MISSING_RIGHTS = text("""
     SELECT wanted.name, wanted.rights
       FROM unnest(CAST(:names AS text[]), CAST(:rights AS text[])) AS wanted (name, rights)
-     WHERE NOT (SELECT bool_and(has_table_privilege(wanted.name, trim(one)))
+     WHERE NOT (SELECT bool_and(CASE trim(one)
+                                WHEN 'DELETE' THEN has_table_privilege(wanted.name, 'DELETE')
+                                ELSE has_any_column_privilege(wanted.name, trim(one)) END)
                   FROM unnest(string_to_array(wanted.rights, ',')) AS one)
 """)
 

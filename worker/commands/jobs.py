@@ -208,6 +208,33 @@ def resume(invocation: Invocation) -> None:
     invocation.out.print(plain(answer), soft_wrap=True)
 
 
+@jobs.command()
+@click.option(
+    "--older-than", "age", type=DURATION, metavar="AGE", required=True, help="Such as 90d."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.pass_obj
+def prune(invocation: Invocation, *, age: timedelta, dry_run: bool) -> None:
+    """Remove what is left of jobs that ended long ago.
+
+    Project folders of all of them; attempts that came to nothing, but the last of each job; and
+    everything, bundles too, of jobs that were deleted. Results and bundles of other jobs stay.
+    """
+    from worker.retention import prune as prune_files  # noqa: PLC0415
+
+    settings = invocation.settings()
+    with transaction(invocation) as connection:
+        pruned = prune_files(connection, settings, age=age, dry_run=dry_run)
+    done = "would go" if dry_run else "removed"
+    invocation.out.print(
+        plain(
+            f"{done}: {pruned.attempts} attempts, {pruned.projects} project folders, "
+            f"{pruned.bundles} bundles of {pruned.deleted} deleted jobs"
+        ),
+        soft_wrap=True,
+    )
+
+
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     # Imported here: only this command needs the trainer.
     from trainer.options import JobOptions  # noqa: PLC0415

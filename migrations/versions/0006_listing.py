@@ -2,15 +2,15 @@
 
 from migrations import run_sql
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    run_sql("0005_listing")
+    run_sql("0006_listing")
 
 
 def downgrade() -> None:
-    run_sql("0005_downgrade")
+    run_sql("0006_downgrade")
