@@ -146,9 +146,7 @@ def main() -> None:
             (folder / "service").mkdir()
             service = Service(server.url(), folder / "service")
             service.execute("TRUNCATE dataset_eval_jobs, worker.evaluation_attempts")
-            soaked = soak(
-                service, minutes=order.minutes, workers=order.workers, jobs=order.jobs
-            )
+            soaked = soak(service, minutes=order.minutes, workers=order.workers, jobs=order.jobs)
             service.engine.dispose()
     click.echo(
         f"soak: {soaked.seconds:.0f} s, {soaked.killed} killed; {soaked.done} jobs done, "
