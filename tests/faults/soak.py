@@ -116,7 +116,7 @@ def look(service: Service, ids: list[UUID], *, killed: int, seconds: float) -> S
             assert counted == MAX_ATTEMPTS
             assert details.result is None
     assert service.execute("SELECT count(*) FROM dataset_eval_sets") == 2 * done
-    assert {path for path in service.models.rglob("*.model")} >= bundles
+    assert set(service.models.rglob("*.model")) >= bundles
     assert service.leftovers() == []
     return Soaked(seconds=seconds, killed=killed, done=done, failed=failed, outcomes=outcomes)
 
