@@ -247,7 +247,7 @@ class HighLevelWorker:
             if self._once:
                 self._exit_code = UNEXPECTED
             self._poll.hasten(0)
-        elif self._once or isinstance(error, SettingsError):
+        elif self._once:
             raise error
         else:
             # Of the code's or the schema's making: not to be met again without a pause.

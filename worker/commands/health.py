@@ -181,11 +181,11 @@ def _published(connection: Connection, settings: Settings) -> Iterator[Finding]:
     from worker.published_files import PublishedFiles  # noqa: PLC0415
 
     files = PublishedFiles(settings.model_dir)
-    published = published_files(connection)
+    published = [one for one in published_files(connection) if one.path is not None]
     sound = 0
     for one in published:
         try:
-            files.check(one.path, one.sha256)
+            files.check(str(one.path), one.sha256)
             sound += 1
         except ModelError as error:
             remedy = (

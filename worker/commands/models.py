@@ -169,7 +169,7 @@ def _show_published(invocation: Invocation, found: "Sequence[PublishedModel]") -
         made.add_row(
             plain(one.name),
             plain(one.version),
-            one.status,
+            one.status if one.path is not None else f"{one.status}, by profile",
             f"{one.published:%Y-%m-%d}",
             one.sha256[:_SHORT],
             plain(", ".join(one.classes)),
