@@ -27,9 +27,6 @@ from worker.published_files import PublishedFiles
 from worker.publishing import provenance
 from worker.settings import SettingsError
 
-# Between two attempts at files that could not be loaded: all of them are read for each.
-_RETRY_SECONDS = 10.0
-
 Predict = Callable[[ModelSet, Sequence[Document]], Sequence[Predictions | DocumentError]]
 
 
@@ -239,9 +236,12 @@ class Models:
         How the database is reached.
     source
         Where it stands which they are.
+    retry_seconds
+        Between two attempts at files that could not be loaded: all are read for each.
     """
 
-    def __init__(self, link: DatabaseLink, source: Source) -> None:
+    def __init__(self, link: DatabaseLink, source: Source, *, retry_seconds: float = 0.0) -> None:
+        self._retry_seconds = retry_seconds
         self._link = link
         self._source = source
         self._loaded: LoadedModels | None = None
@@ -293,7 +293,7 @@ class Models:
         try:
             self._loaded = self._load(wanted) if wanted else None
         except SettingsError as error:
-            self._refused = wanted, time.monotonic() + _RETRY_SECONDS, error
+            self._refused = wanted, time.monotonic() + self._retry_seconds, error
             raise
         self._refused = None
         if self._in_service:
