@@ -19,6 +19,7 @@ __all__ = [
     "published_files",
     "register",
     "retire",
+    "shown_twice",
 ]
 
 
@@ -103,6 +104,13 @@ MAPPING = text("SELECT class_mapping FROM model WHERE id = :id")
 
 RETIRE = text("UPDATE worker.models SET retired = now() WHERE model = :id")
 HIDE = text("UPDATE model SET status = 'hidden' WHERE id = :id")
+
+SHOWN_TWICE = text("""
+    SELECT model AS name, array_agg(model_version ORDER BY id) AS versions
+      FROM model WHERE status = 'show'
+  GROUP BY model HAVING count(*) > 1
+  ORDER BY model
+""")
 
 NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
 
@@ -267,6 +275,16 @@ def retire(connection: Connection, *, name: str, version: str | None = None) -> 
     connection.execute(NOTIFY)
     identity = {"name": name, "version": active[0].version}
     return _published(connection.execute(ONE, identity).one()._asdict())
+
+
+def shown_twice(connection: Connection) -> dict[str, list[str]]:
+    """
+    Give names of which several versions are shown at once, and these, by id.
+
+    Publishing never leaves any; somebody who writes the table can. Of each recording's outputs the
+    server answers with the last.
+    """
+    return {row.name: list(row.versions) for row in connection.execute(SHOWN_TWICE)}
 
 
 def _row(connection: Connection, identity: Mapping[str, str]) -> int:

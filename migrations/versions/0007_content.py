@@ -2,15 +2,15 @@
 
 from migrations import run_sql
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    run_sql("0006_content")
+    run_sql("0007_content")
 
 
 def downgrade() -> None:
-    run_sql("0006_downgrade")
+    run_sql("0007_downgrade")
