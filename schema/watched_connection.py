@@ -33,17 +33,21 @@ class _Watchdog:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def watching(self, descriptor: int, seconds: float) -> Iterator[None]:
+    def start(self) -> None:
+        """Start the thread: before the first connection, for later there may be no room for it."""
         with self._changed:
-            self._calls[descriptor] = time.monotonic() + seconds
-            self._busy = True
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="database watchdog", daemon=True
                 )
                 self._thread.start()
-            elif self._asleep:
+
+    @contextmanager
+    def watching(self, descriptor: int, seconds: float) -> Iterator[None]:
+        with self._changed:
+            self._calls[descriptor] = time.monotonic() + seconds
+            self._busy = True
+            if self._asleep:
                 self._changed.notify()
         try:
             yield
@@ -138,6 +142,7 @@ class WatchedConnection(connection):
 
 def connection_factory(deadline: timedelta) -> Callable[..., WatchedConnection]:
     """Give what makes connections whose calls are cut off after `deadline`."""
+    _watchdog.start()
 
     def make(*arguments: Any, **named: Any) -> WatchedConnection:
         made = WatchedConnection(*arguments, **named)

@@ -15,13 +15,34 @@ from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcom
 
 __all__ = ["cancel", "enqueue", "legacy_running", "list_jobs", "matching", "retry", "show"]
 
+STATUSES = ("running", "pending", "done", "failed")
+ENDED = ("done", "failed")
+
 ENQUEUE = text("SELECT worker.enqueue_evaluation(:dataset, CAST(:options AS jsonb))")
 CANCEL = text("SELECT worker.cancel_evaluation(:job)")
 RETRY = text("SELECT worker.retry_evaluation(:job)")
 
+# The view tells much of each job, so what is shown is chosen first, each kind by its index; of the
+# view alone, everything would be read and sorted.
 LIST = text("""
-    SELECT * FROM worker.evaluation_jobs
-     WHERE CAST(:status AS text) IS NULL OR status = :status
+    WITH chosen AS (
+        (SELECT id FROM dataset_eval_jobs
+          WHERE status = 'running' AND 'running' = ANY (:statuses)
+       ORDER BY created, id LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM dataset_eval_jobs
+          WHERE status = 'pending' AND eval_location = 'local' AND 'pending' = ANY (:statuses)
+       ORDER BY created, id LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM dataset_eval_jobs
+          WHERE status = 'pending' AND eval_location = 'remote' AND 'pending' = ANY (:statuses)
+       ORDER BY created, id LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM dataset_eval_jobs
+          WHERE status IN ('done', 'failed') AND status = ANY (CAST(:ended AS eval_job_status[]))
+       ORDER BY updated DESC, id LIMIT :limit)
+    )
+    SELECT job.* FROM worker.evaluation_jobs job JOIN chosen USING (id)
   ORDER BY array_position(ARRAY['running', 'pending'], status), position,
            CASE WHEN status IN ('running', 'pending') THEN created END, updated DESC, id
      LIMIT :limit
@@ -102,7 +123,10 @@ def list_jobs(
     connection: Connection, *, status: str | None = None, limit: int = 50
 ) -> list[JobStatus]:
     """Give jobs, of one status or all: running, pending in their order, those that ended last."""
-    rows = connection.execute(LIST, {"status": status, "limit": limit})
+    statuses = STATUSES if status is None else [status]
+    ended = [one for one in statuses if one in ENDED]
+    values = {"statuses": list(statuses), "ended": ended, "limit": limit}
+    rows = connection.execute(LIST, values)
     return [JobStatus(**row._asdict()) for row in rows]
 
 

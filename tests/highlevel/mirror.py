@@ -232,9 +232,11 @@ def processes(mirror: Mirror) -> Iterator[Start]:
         started.append(Process(process, printed))
         return started[-1]
 
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        sys.stdout.write(one.printed.read_text()[-20_000:])  # pytest shows it on failure
+    try:
+        yield start
+    finally:
+        for one in started:
+            if one.process.poll() is None:
+                one.process.kill()
+                one.process.wait()
+            sys.stdout.write(one.printed.read_text()[-20_000:])  # pytest shows it on failure

@@ -68,6 +68,7 @@ def published(mirror: Mirror) -> list[int]:
     return mirror.publish_all()
 
 
+@pytest.mark.fault("F7")
 @pytest.mark.usefixtures("published")
 def test_a_document_that_kills_the_process_is_tried_alone_and_marked_at_the_limit(
     mirror: Mirror, start: Start
@@ -143,6 +144,7 @@ def test_with_one_attempt_allowed_no_recording_fails_for_another(
     assert mirror.counts() == {**dict.fromkeys(good, ALL), bad: 0}
 
 
+@pytest.mark.fault("F31")
 @pytest.mark.usefixtures("published")
 def test_four_workers_give_each_recording_its_outputs_once(mirror: Mirror, start: Start) -> None:
     ids = mirror.recordings(400)
@@ -156,6 +158,7 @@ def test_four_workers_give_each_recording_its_outputs_once(mirror: Mirror, start
     assert mirror.value("SELECT count(*) FROM version WHERE type = 'highlevel'") == 1
 
 
+@pytest.mark.fault("F17")
 @pytest.mark.usefixtures("published")
 def test_told_to_stop_it_finishes_its_batch(mirror: Mirror, start: Start, until: Until) -> None:
     ids = mirror.recordings(5)
@@ -170,6 +173,7 @@ def test_told_to_stop_it_finishes_its_batch(mirror: Mirror, start: Start, until:
     assert mirror.counts() == dict.fromkeys(ids, ALL)
 
 
+@pytest.mark.fault("F17", "F30")
 @pytest.mark.usefixtures("published")
 def test_a_batch_that_does_not_end_in_time_is_rolled_back(
     mirror: Mirror, start: Start, until: Until
@@ -186,6 +190,7 @@ def test_a_batch_that_does_not_end_in_time_is_rolled_back(
     until(lambda: unlocked(mirror) == sorted(ids))
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.usefixtures("published")
 def test_an_outage_costs_no_attempt(mirror: Mirror, start: Start, until: Until) -> None:
     ids = mirror.recordings(5)
@@ -203,6 +208,7 @@ def test_an_outage_costs_no_attempt(mirror: Mirror, start: Start, until: Until) 
     assert held.exit_code() == 0
 
 
+@pytest.mark.fault("F1")
 @pytest.mark.usefixtures("published")
 def test_what_a_worker_claimed_before_it_died_is_taken_over(mirror: Mirror, work: Work) -> None:
     [identifier] = mirror.recordings(1)
@@ -217,6 +223,7 @@ def test_what_a_worker_claimed_before_it_died_is_taken_over(mirror: Mirror, work
     assert mirror.counts() == {identifier: ALL}
 
 
+@pytest.mark.fault("F9", "F31")
 @pytest.mark.usefixtures("published")
 def test_who_comes_late_leaves_a_recording_to_whom_has_it_now(mirror: Mirror, work: Work) -> None:
     [identifier] = mirror.recordings(1)
@@ -270,6 +277,7 @@ def test_once_without_a_model_says_what_to_do(work: Work) -> None:
         work()
 
 
+@pytest.mark.fault("F29")
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("damage", ["missing", "damaged", "link"])
 def test_a_model_that_is_not_whole_stops_the_worker_with_its_name(

@@ -98,6 +98,7 @@ def test_a_batch_whose_worker_comes_twice_is_written_once(mirror: Mirror, work: 
     assert mirror.queue() == {}
 
 
+@pytest.mark.fault("F27")
 def test_a_document_that_cannot_be_used_fails_alone_and_at_once(mirror: Mirror, work: Work) -> None:
     mirror.publish_all()
     good = mirror.recordings(50)
@@ -113,6 +114,7 @@ def test_a_document_that_cannot_be_used_fails_alone_and_at_once(mirror: Mirror, 
     assert mirror.counts() == {**dict.fromkeys(good + more, len(CLASSES)), bad: 0}
 
 
+@pytest.mark.fault("F27")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -143,6 +143,31 @@ def test_attempt_numbers_go_on_after_the_highest_there_ever_was(
     assert (claim().attempt, first.attempt) == (2, 1)
 
 
+def test_attempt_numbers_go_on_when_old_attempts_were_removed(
+    make_job: Step, claim: Step, fail: Step, execute: Step
+) -> None:
+    make_job()
+    for _ in range(2):
+        fail(claim())
+        execute("UPDATE worker.evaluation_attempts SET retry_at = NULL")
+    execute("DELETE FROM worker.evaluation_attempts WHERE attempt = 1")
+
+    assert claim().attempt == 3
+
+
+def test_a_pending_job_with_an_open_attempt_does_not_keep_others_from_being_claimed(
+    make_job: Step, claim: Step, execute: Step
+) -> None:
+    odd = make_job()
+    claim()
+    execute("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER")
+    execute("UPDATE dataset_eval_jobs SET status = 'pending' WHERE id = :job", job=odd)
+    next_in_line = make_job()
+
+    assert claim().id == next_in_line
+
+
+@pytest.mark.fault("F19")
 def test_eight_workers_racing_for_2000_jobs_never_take_one_twice(
     engine: Engine, execute: Step
 ) -> None:
@@ -250,6 +275,19 @@ def test_an_attempt_that_ended_is_not_found_as_open(
 ) -> None:
     make_job()
     fail(claim())
+
+    with engine.connect() as connection:
+        assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None
+
+
+def test_an_attempt_that_ended_is_not_found_as_open_while_another_worker_has_the_job(
+    engine: Engine, make_job: Step, claim: Step, fail: Step
+) -> None:
+    make_job()
+    fail(claim(worker="worker-1"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE worker.evaluation_attempts SET retry_at = NULL"))
+    assert claim(worker="worker-2").attempt == 2
 
     with engine.connect() as connection:
         assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None

@@ -115,6 +115,7 @@ def test_an_empty_database_is_refused_with_the_remedy(
         database.check_revision(connection)
 
 
+@pytest.mark.fault("F33")
 def test_an_older_database_is_refused_with_the_remedy(engine: Engine, database_url: str) -> None:
     migrations.downgrade(database_url, "0001")
 
@@ -125,6 +126,7 @@ def test_an_older_database_is_refused_with_the_remedy(engine: Engine, database_u
         database.check_revision(connection)
 
 
+@pytest.mark.fault("F33")
 def test_a_newer_database_is_refused_with_the_remedy(engine: Engine, execute: Step) -> None:
     execute("UPDATE acoustic_workers_revision SET version_num = '9999'")
 

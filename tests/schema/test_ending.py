@@ -73,6 +73,7 @@ def test_a_result_that_postgres_would_refuse_is_stored_without_what_it_refuses(
     assert show(job_id).result == {"f1": None, "cl�ass": "�", "big": 2**70}
 
 
+@pytest.mark.fault("F10")
 def test_a_late_result_after_a_rescue_is_refused_and_leaves_no_sets_behind(
     *, make_job: Step, claim: Step, finish: Step, rescue: Step, show: Step, execute: Step
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_late_result_after_a_rescue_is_refused_and_leaves_no_sets_behind(
     assert execute("SELECT count(*) FROM dataset_eval_sets") == 0
 
 
+@pytest.mark.fault("F10")
 def test_a_late_result_is_refused_while_the_next_attempt_runs(
     make_job: Step, claim: Step, finish: Step, rescue: Step, show: Step
 ) -> None:

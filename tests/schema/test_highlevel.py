@@ -464,6 +464,7 @@ STATEMENTS = {
 }
 
 
+@pytest.mark.fault("F34")
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_cost_of_a_statement_does_not_grow_with_history(
     histories: Sequence[Engine], name: str

@@ -65,6 +65,20 @@ def test_a_renewal_says_how_far_the_job_is_and_the_next_may_be_silent(
     assert show(job_id).attempts[0].progress["stage"] == "grid"
 
 
+def test_a_renewal_moves_no_other_jobs_lease(
+    make_job: Step, claim: Step, renew: Step, show: Step
+) -> None:
+    first, second = make_job(), make_job()
+    job = claim(lease=EXPIRED)
+    claim(lease=EXPIRED)
+    before = show(second).attempts[0].lease_until
+
+    assert renew(job, lease=HOUR)
+
+    assert job.id == first
+    assert show(second).attempts[0].lease_until == before
+
+
 def test_a_renewal_after_a_rescue_is_refused(
     make_job: Step, claim: Step, renew: Step, rescue: Step
 ) -> None:
@@ -175,6 +189,28 @@ def test_a_sweep_takes_no_more_than_its_limit(make_job: Step, claim: Step, rescu
     assert [len(rescue(limit=2)) for _ in range(3)] == [2, 1, 0]
 
 
+def test_a_sweep_takes_those_first_that_have_been_silent_for_longest(
+    make_job: Step, claim: Step, rescue: Step
+) -> None:
+    make_job()
+    longest = make_job()
+    claim(lease=EXPIRED)
+    claim(lease=2 * EXPIRED)
+
+    assert rescue(limit=1) == [(longest, "pending")]
+
+
+def test_a_sweep_does_not_keep_anybody_waiting_whose_lease_is_held(
+    engine: Engine, make_job: Step, claim: Step, fail: Step
+) -> None:
+    make_job()
+    job = claim(lease=HOUR)
+
+    with engine.begin() as connection:
+        evaluation_jobs.rescue(connection, lease=NOW, max_attempts=3)
+        assert fail(job) == "pending"  # not one that waits for the sweep to be committed
+
+
 def test_a_running_job_without_an_attempt_is_nobodys(
     make_job: Step, claim: Step, rescue: Step, show: Step
 ) -> None:
@@ -199,6 +235,20 @@ def test_a_renewal_that_commits_during_a_rescue_keeps_the_job(
         assert rescuing.result(timeout=5) == []
 
     assert show(job_id).status.status == "running"
+
+
+def test_a_sweep_leaves_a_job_alone_that_left_running_behind_the_back_of_the_triggers(
+    engine: Engine, make_job: Step, claim: Step, rescue: Step, show: Step
+) -> None:
+    job_id = make_job()
+    claim(lease=EXPIRED)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE dataset_eval_jobs SET status = 'done'"))
+
+    rescue()
+
+    assert show(job_id).status.status == "done"
 
 
 def test_two_sweeps_at_once_do_not_wait_for_each_other(

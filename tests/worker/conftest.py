@@ -250,7 +250,13 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
     """Start evaluators on a service, and end those that are left."""
     started: list[Evaluator] = []
 
-    def start(*arguments: str, **settings: Any) -> Evaluator:
+    def start(
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        surroundings: Mapping[str, str] | None = None,
+        output: int | None = None,
+        **settings: Any,
+    ) -> Evaluator:
         environment = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": service.database_url,
@@ -264,14 +270,15 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
             # Most tests are of one job, and the process that waits would only take their time.
             "ACOUSTIC_WARM_CHILD": "0",
             **{f"ACOUSTIC_{name.upper()}": str(value) for name, value in settings.items()},
+            **(surroundings or {}),
         }
         number = len(list(service.folder.glob("evaluator-*.log")))
         printed = service.folder / f"evaluator-{number}.log"
         with printed.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "worker.commands", "evaluator", *arguments],
+                [*prefix, sys.executable, "-m", "worker.commands", "evaluator", *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=file,
+                stdout=file if output is None else output,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 cwd=Path(__file__).parents[2],
@@ -279,12 +286,14 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
         started.append(Evaluator(process, printed))
         return started[-1]
 
-    yield start
-    for evaluator in started:
-        if evaluator.process.poll() is None:
-            evaluator.process.kill()
-            evaluator.process.wait()
-        sys.stdout.write(evaluator.printed.read_text())  # pytest shows it when the test failed
+    try:
+        yield start
+    finally:
+        for evaluator in started:
+            if evaluator.process.poll() is None:
+                evaluator.process.kill()
+                evaluator.process.wait()
+            sys.stdout.write(evaluator.printed.read_text())  # shown where the test failed
 
 
 @pytest.fixture

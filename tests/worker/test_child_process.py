@@ -211,6 +211,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.fault("F4")
 def test_child_and_grandchild_die_with_a_parent_that_is_killed(
     tmp_path: Path, until: Callable[..., Any], group_members: Callable[[int], list[int]]
 ) -> None:

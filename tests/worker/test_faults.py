@@ -41,6 +41,7 @@ def crash_once(service: Any, evaluator: Any, job: UUID, until: Until) -> None:
         until(lambda: len([o for o in service.outcomes(job) if o]) > before)
 
 
+@pytest.mark.fault("F32")
 def test_a_job_that_takes_longer_than_its_lease_is_kept_by_its_worker(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_job_that_takes_longer_than_its_lease_is_kept_by_its_worker(
         assert service.outcomes(job) == [None]
 
 
+@pytest.mark.fault("F2", "F6")
 def test_a_training_that_is_killed_is_tried_again_and_fails_in_the_end(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_training_that_is_killed_is_tried_again_and_fails_in_the_end(
     assert evaluator.process.poll() is None
 
 
+@pytest.mark.fault("F8")
 def test_an_exception_of_the_training_is_tried_again_with_its_traceback_kept(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -116,6 +119,7 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
     assert service.wait_for(service.job(), "done", "failed").status.status == "done"
 
 
+@pytest.mark.fault("F1")
 def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_job(
     service: Any, start_evaluator: Start, until: Until, group_members: Any
 ) -> None:
@@ -136,6 +140,7 @@ def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_j
     assert service.leftovers() == []
 
 
+@pytest.mark.fault("F1")
 def test_the_next_worker_removes_what_a_killed_one_left(
     service: Any, start_evaluator: Start
 ) -> None:
@@ -151,6 +156,7 @@ def test_the_next_worker_removes_what_a_killed_one_left(
     assert service.leftovers() == []
 
 
+@pytest.mark.fault("F26")
 def test_a_bundle_whose_worker_died_before_it_could_say_so_is_removed(
     service: Any, start_evaluator: Start
 ) -> None:
@@ -170,6 +176,7 @@ def test_a_bundle_whose_worker_died_before_it_could_say_so_is_removed(
     assert [path.name for path in service.bundles(job)] == [f"{job}-2.model"]
 
 
+@pytest.mark.fault("F9", "F10")
 def test_a_worker_that_was_asleep_throws_away_what_it_has_when_another_one_took_the_job(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -238,6 +245,7 @@ def test_an_error_that_nobody_foresaw_is_met_with_a_pause_and_not_with_the_end(
     service.wait_for(service.job(), "done")
 
 
+@pytest.mark.fault("F21", "F22", "F23")
 @pytest.mark.parametrize(
     ("statement", "status"),
     [
@@ -275,6 +283,7 @@ def test_a_job_that_somebody_takes_away_is_stopped_and_nothing_is_written(
     assert evaluator.process.poll() is None
 
 
+@pytest.mark.fault("F23")
 def test_a_running_job_that_is_set_back_to_pending_is_done_by_a_new_attempt(
     service: Any, start_evaluator: Start, until: Until, group_members: Any
 ) -> None:
@@ -290,6 +299,7 @@ def test_a_running_job_that_is_set_back_to_pending_is_done_by_a_new_attempt(
     assert [path.name for path in service.bundles(job)] == [f"{job}-2.model"]
 
 
+@pytest.mark.fault("F11")
 def test_a_database_that_restarts_costs_no_attempt(
     tmp_path: Path, until: Until, make_service: Any, evaluators: Any
 ) -> None:
@@ -318,6 +328,7 @@ def answers(service: Any) -> bool:
         return False
 
 
+@pytest.mark.fault("F12")
 def test_an_outage_that_is_longer_than_the_lease_costs_no_attempt_when_nobody_else_claims(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:

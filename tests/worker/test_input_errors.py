@@ -118,6 +118,7 @@ def failed(module_service: Any, module_start: Callable[..., Any], until: Any) ->
     assert evaluator.process.poll() is None
 
 
+@pytest.mark.fault("F8", "F27", "F28", "F33")
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", CASES)
 def test_it_fails_at_the_first_attempt_with_a_sentence(name: str, failed: Any) -> None:
@@ -133,6 +134,7 @@ def test_it_fails_at_the_first_attempt_with_a_sentence(name: str, failed: Any) -
         assert text in message
 
 
+@pytest.mark.fault("F28")
 def test_the_eleventh_missing_recording_is_not_named(failed: Any) -> None:
     details, _ = failed("twelve missing recordings")
 

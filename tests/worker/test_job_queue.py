@@ -45,6 +45,7 @@ def again(call: Callable[[], Any], until: Callable[..., Any]) -> Any:
     return answers[0]
 
 
+@pytest.mark.fault("F15")
 def test_a_claim_whose_reply_was_lost_is_found_again(
     service: Any, queue: JobQueue, proxy: Proxy, until: Callable[..., Any]
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_claim_whose_reply_was_lost_is_found_again(
     assert again(queue.claim, until).id == other
 
 
+@pytest.mark.fault("F15")
 @pytest.mark.parametrize(("conclusion", "status"), [(DONE, "done"), (FAILED, "failed")])
 def test_an_end_whose_reply_was_lost_is_accepted_once(
     conclusion: Conclusion,

@@ -10,6 +10,7 @@ Start = Callable[..., Any]
 Until = Callable[..., Any]
 
 
+@pytest.mark.fault("F17")
 def test_an_idle_worker_stops_at_once(start_evaluator: Start, until: Until) -> None:
     evaluator = start_evaluator(drain_seconds=60, poll_seconds=60)
     until(lambda: "evaluator started" in evaluator.events())
@@ -19,6 +20,7 @@ def test_an_idle_worker_stops_at_once(start_evaluator: Start, until: Until) -> N
     assert evaluator.exit_code() == 0
 
 
+@pytest.mark.fault("F17", "F18")
 @pytest.mark.parametrize(
     ("signals", "drain"), [((signal.SIGTERM,), 0.2), ((signal.SIGINT, signal.SIGTERM), 600)]
 )
@@ -51,6 +53,7 @@ def test_a_job_that_does_not_end_in_time_is_given_back_and_does_not_count(
     assert service.outcomes(job) == ["interrupted", "done"]
 
 
+@pytest.mark.fault("F17")
 def test_a_job_that_ends_within_the_drain_time_is_finished(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
@@ -66,6 +69,7 @@ def test_a_job_that_ends_within_the_drain_time_is_finished(
     assert service.outcomes(next_job) == []
 
 
+@pytest.mark.fault("F17")
 def test_a_search_shows_its_progress_and_is_stopped_in_the_middle(
     service: Any, start_evaluator: Start, until: Until, group_members: Any
 ) -> None:
@@ -86,6 +90,7 @@ def test_a_search_shows_its_progress_and_is_stopped_in_the_middle(
     assert service.leftovers() == []
 
 
+@pytest.mark.fault("F18")
 def test_a_worker_that_cannot_give_its_job_back_stops_all_the_same(
     service: Any, start_evaluator: Start, until: Until, group_members: Any
 ) -> None:

@@ -20,7 +20,7 @@ from worker.commands.document_stream import Item, items
 from worker.commands.figures import at, table
 from worker.commands.invocation import Invocation
 from worker.commands.model_files import load_model_set
-from worker.commands.text import plain
+from worker.commands.text import plain, visible
 
 _BATCH = 64
 _COLUMNS = ("model", "documents", "agreeing", "agreement", "largest difference", "mean difference")
@@ -148,11 +148,11 @@ def _show(invocation: Invocation, rows: Sequence[tuple[str, Agreement]], form: s
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(column.replace(" ", "_") for column in _COLUMNS)
-        writer.writerows((name, *_figures(one).values()) for name, one in rows)
+        writer.writerows((visible(name), *_figures(one).values()) for name, one in rows)
         invocation.out.file.write(text.getvalue())
     elif form == "markdown":
         lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1))]
-        lines += [_cells(name, one) for name, one in rows]
+        lines += [_cells(visible(name), one) for name, one in rows]
         text_lines = ("| " + " | ".join(map(_escaped, line)) + " |\n" for line in lines)
         invocation.out.file.write("".join(text_lines))
     else:

@@ -1,0 +1,159 @@
+"""Disks that are full or may not be written to, and what lies on them when a process dies."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Recovery
+from tests.faults.processes import require_root
+
+Start = Callable[..., Any]
+Until = Callable[..., Any]
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Have a disk of a given size at a folder; skip where none can be mounted."""
+    require_root("mount a small disk")
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "acoustic", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        # Lazily: a training may be ending in it.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Fill a disk to the last page."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+def remount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+@pytest.mark.fault("F25")
+def test_a_full_model_folder_fails_the_attempt_with_the_remedy_and_leaves_no_part_of_a_file(
+    service: Any, start_evaluator: Start, until: Until, recovery: Recovery
+) -> None:
+    with small_disk(service.models, "64k"):
+        filler = fill(service.models)
+        job = service.job()
+        evaluator = start_evaluator()
+        until(lambda: service.outcomes(job)[-1:] == ["error"])
+        attempt = service.show(job).attempts[0]
+        assert "No space left on device" in attempt.error
+        assert "make room there" in attempt.error
+        assert service.show(job).result is None
+        until(lambda: service.leftovers() == [str(filler)])
+        assert service.bundles(job) == []
+
+        with recovery():
+            filler.unlink()
+            service.skip_backoff(job)
+            service.wait_for(job, "done")
+        assert [str(path) for path in service.bundles(job)] == [
+            service.show(job).result["model"]["path"]
+        ]
+        assert evaluator.process.poll() is None
+        evaluator.process.kill()
+
+
+@pytest.mark.fault("F25")
+def test_a_model_folder_that_became_read_only_fails_the_attempt_with_the_remedy(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    with small_disk(service.models, "16m"):
+        evaluator = start_evaluator()
+        until(lambda: "evaluator started" in evaluator.events())
+        remount(service.models, "ro")
+        job = service.job()
+        until(lambda: service.outcomes(job)[-1:] == ["error"])
+        error = service.show(job).attempts[0].error
+        assert "Read-only file system" in error
+        assert "make it writable" in error
+        remount(service.models, "rw")
+        service.skip_backoff(job)
+        service.wait_for(job, "done")
+        evaluator.process.kill()
+
+
+@pytest.mark.fault("F25")
+def test_a_model_folder_that_became_forbidden_fails_the_attempt_with_the_remedy(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    without_rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv here")
+    evaluator = start_evaluator(prefix=without_rights)
+    until(lambda: "evaluator started" in evaluator.events())
+    service.models.chmod(0o555)
+    job = service.job()
+    until(lambda: service.outcomes(job)[-1:] == ["error"])
+    error = service.show(job).attempts[0].error
+    assert "Permission denied" in error
+    assert "let the evaluator's user write there" in error
+    service.models.chmod(0o755)
+    service.skip_backoff(job)
+
+    service.wait_for(job, "done")
+
+
+@pytest.mark.fault("F36")
+def test_a_full_folder_for_temporary_files_fails_the_attempt_and_not_the_worker(
+    service: Any, start_evaluator: Start, until: Until, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tmp"
+    with small_disk(folder, "64k"):
+        evaluator = start_evaluator(surroundings={"TMPDIR": str(folder)})
+        service.wait_for(service.job(), "done")  # so it has chosen where to put such files
+        filler = fill(folder)
+        job = service.job()
+        until(lambda: service.outcomes(job)[-1:] == ["error"])
+        assert "No space left on device" in service.show(job).attempts[0].error
+        filler.unlink()
+        service.skip_backoff(job)
+        service.wait_for(job, "done")
+        assert evaluator.process.poll() is None
+        evaluator.process.kill()
+
+
+@pytest.mark.fault("F26")
+def test_a_worker_that_dies_with_the_model_saved_and_not_written_leaves_no_row_without_a_file(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    job = service.job()
+    # The row of the job stays locked, so that what is saved cannot be written.
+    with service.documents_locked():
+        evaluator = start_evaluator(lease_seconds=1)
+        service.wait_until_blocked()
+        operator = service.engine.connect()
+        operator.exec_driver_sql("SELECT FROM dataset_eval_jobs FOR UPDATE")
+    until(lambda: service.bundles(job))
+    until(lambda: not evaluator.children())
+    evaluator.process.kill()
+    evaluator.process.wait()
+    operator.close()
+    assert [path.name for path in service.bundles(job)] == [f"{job}-1.model"]
+    assert service.show(job).result is None
+
+    start_evaluator(lease_seconds=1)
+    until(lambda: service.outcomes(job)[0] == "lost")
+    service.skip_backoff(job)
+    service.wait_for(job, "done")
+
+    until(lambda: [path.name for path in service.bundles(job)] == [f"{job}-2.model"])
+    assert service.show(job).result["model"]["path"].endswith(f"{job}-2.model")
