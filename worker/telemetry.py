@@ -1,11 +1,18 @@
-"""Log lines: one a line, for people or for machines, each saying which job, attempt and worker."""
+"""Log lines: one a line, for people or for machines, each saying which job, attempt and worker.
+
+What is logged may hold what strangers wrote. In the format for people it neither acts on a terminal
+nor passes for a line of its own; JSON escapes it anyway.
+"""
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+
+from worker.visible import visible, visible_lines
 
 Event = MutableMapping[str, Any]
 
@@ -48,9 +55,9 @@ def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
             structlog.processors.JSONRenderer(default=str),
         ]
     else:
-        plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()
-        after.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
+        console = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_traceback)
+        after += [_all_visible, console]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
 
 
@@ -64,6 +71,19 @@ def _handle(formatter: logging.Formatter, log_level: str) -> None:
     # What libraries tell at INFO is of interest only to who looks for a fault.
     root.setLevel("DEBUG" if log_level == "debug" else "WARNING")
     logging.getLogger("worker").setLevel(log_level.upper())
+
+
+def _all_visible(_logger: Any, _method: str, event: Event) -> Event:
+    return {
+        visible(key): visible(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def _traceback(stream: TextIO, exception: Any) -> None:
+    """Write a traceback without values of variables, its lines marked: a message may hold any."""
+    lines = "".join(traceback.format_exception(*exception))
+    stream.write("\n" + visible_lines(lines, before="  | "))
 
 
 def _every_key(_logger: Any, _method: str, event: Event) -> Event:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile_text import NASTY, acting
+
 LOG = """
 import logging, structlog, sys
 from worker import telemetry
@@ -74,3 +76,34 @@ def test_people_get_lines_without_braces() -> None:
 
     assert any("claimed" in line and "job=j" in line for line in lines)
     assert not any(line.startswith("{") for line in lines)
+
+
+HOSTILE = """
+import logging, structlog, sys, warnings
+from tests.hostile_text import NASTY
+from worker import telemetry
+telemetry.configure(sys.argv[1], sys.argv[2])
+log = structlog.get_logger("worker.test")
+for text in NASTY.values():
+    log.info(text, **{text: text, "told": text})
+    logging.getLogger("library").warning("%s", text)
+    warnings.warn(text, stacklevel=1)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        log.exception("broke")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_strangers_wrote_neither_acts_nor_passes_for_a_line(log_format: str) -> None:
+    command = [sys.executable, "-c", HOSTILE, log_format, "info"]
+    done = subprocess.run(
+        command, check=True, capture_output=True, cwd=Path(__file__).parents[2]
+    ).stderr.decode()
+
+    lines = [line for line in done.split("\n") if line]
+    beginnings = [line for line in lines if not line.startswith("  | ")]
+    assert acting(done) == set()
+    assert len(beginnings) == 4 * len(NASTY)
+    assert not any(line.startswith("2026-01-01") for line in lines)

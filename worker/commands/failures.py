@@ -49,7 +49,7 @@ def report(error: Exception, *, debug: bool) -> int:
         The exit code.
     """
     if debug:
-        traceback.print_exception(error)
+        _say_traceback(error)
     if isinstance(error, click.ClickException):
         return _show_usage(error)
     code = expected_code(error)
@@ -63,7 +63,7 @@ def report(error: Exception, *, debug: bool) -> int:
         _say(f"Error: {error.strerror}: make room where the output goes, or send it elsewhere.")
         return UNEXPECTED
     if not debug:
-        traceback.print_exception(error)
+        _say_traceback(error)
     _say("This is a defect or an unforeseen state; the lines above say where it arose.")
     return UNEXPECTED
 
@@ -83,6 +83,10 @@ def _show_usage(error: click.ClickException) -> int:
     error.show(file=shown)
     _say(shown.getvalue())
     return error.exit_code
+
+
+def _say_traceback(error: Exception) -> None:
+    _say("".join(traceback.format_exception(error)))
 
 
 def _say(sentence: str) -> None:
