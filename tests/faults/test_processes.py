@@ -246,8 +246,10 @@ def test_a_worker_that_may_start_no_process_says_so_and_goes_on_when_it_may(
         (group / "pids.max").write_text("1")
         job = service.job()
         until(lambda: service.outcomes(job)[-1:] not in ([], [None]))
-        assert service.outcomes(job)[-1] == "error"
-        assert "Resource temporarily unavailable" in service.show(job).attempts[-1].error
+        attempt = service.show(job).attempts[-1]
+        assert attempt.outcome == "error"
+        assert "Resource temporarily unavailable" in attempt.error
+        assert not attempt.counted
         (group / "pids.max").write_text("max")
         service.skip_backoff(job)
         service.wait_for(job, "done")
@@ -270,7 +272,9 @@ def test_a_worker_without_descriptors_says_so_and_goes_on_when_it_has_some(
 
     job = service.job()
     until(lambda: service.outcomes(job)[-1:] == ["error"])
-    assert "Too many open files" in service.show(job).attempts[-1].error
+    attempt = service.show(job).attempts[-1]
+    assert "Too many open files" in attempt.error
+    assert not attempt.counted
     resource.prlimit(process, resource.RLIMIT_NOFILE, before)
     service.skip_backoff(job)
 
