@@ -15,10 +15,11 @@ __all__ = [
     "PublishedModel",
     "Status",
     "list_published",
-    "model_id",
     "publish",
     "published_files",
+    "register",
     "retire",
+    "shown_twice",
 ]
 
 
@@ -41,10 +42,11 @@ class PublishedModel:
     classes: tuple[str, ...]
     class_mapping: Mapping[str, str] | None
     sha256: str  # of its file
-    path: str  # of its file, below the model folder
+    path: str | None  # of its file, below the model folder; None: only profiles name it
     provenance: Mapping[str, Any]
     published: datetime
     retired: datetime | None
+    content: str | None  # SHA-256 over what predicts; None: published before that was known
 
 
 COLUMNS = ", ".join(field.name for field in fields(PublishedModel))
@@ -72,12 +74,18 @@ INSERT_ROW = text("""
 """)
 
 INSERT = text("""
-    INSERT INTO worker.models (model, name, version, sha256, path, classes, provenance)
-    VALUES (:id, :name, :version, :sha256, :path, CAST(:classes AS text[]),
+    INSERT INTO worker.models (model, name, version, sha256, content, classes, provenance)
+    VALUES (:id, :name, :version, :sha256, :content, CAST(:classes AS text[]),
             CAST(:provenance AS jsonb))
 """)
 
-TAKE_UP = text("UPDATE worker.models SET retired = NULL WHERE model = :id")
+# Where a profile's model came from is told anew, by whoever has a file for all workers.
+TAKE_UP = text("""
+    UPDATE worker.models
+       SET retired = NULL, sha256 = :sha256, content = :content, path = :path,
+           provenance = CASE WHEN path IS NULL THEN CAST(:provenance AS jsonb) ELSE provenance END
+     WHERE model = :id
+""")
 
 SET_ROW = text("""
     UPDATE model
@@ -97,6 +105,13 @@ MAPPING = text("SELECT class_mapping FROM model WHERE id = :id")
 RETIRE = text("UPDATE worker.models SET retired = now() WHERE model = :id")
 HIDE = text("UPDATE model SET status = 'hidden' WHERE id = :id")
 
+SHOWN_TWICE = text("""
+    SELECT model AS name, array_agg(model_version ORDER BY id) AS versions
+      FROM model WHERE status = 'show'
+  GROUP BY model HAVING count(*) > 1
+  ORDER BY model
+""")
+
 NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
 
 
@@ -109,7 +124,7 @@ def list_published(
 
 
 def published_files(connection: Connection) -> list[PublishedModel]:
-    """Give the models that are to be computed: all that are not retired."""
+    """Give the models that are computed: all that are not retired, those of profiles too."""
     return list_published(connection, retired=False)
 
 
@@ -120,6 +135,7 @@ def publish(
     version: str,
     status: Status,
     sha256: str,
+    content: str,
     path: str,
     classes: Sequence[str],
     class_mapping: Mapping[str, str] | None,
@@ -132,10 +148,12 @@ def publish(
     ----------
     connection : Connection
     name, version : str
-        Together they mean one file, for ever.
+        Together they mean one content, for ever.
     status : Status
     sha256, path : str
         Of its file, which has to lie there before.
+    content : str
+        SHA-256 over what predicts, whatever the file.
     classes : sequence of str
         All that it may answer.
     class_mapping : mapping of str to str, optional
@@ -152,23 +170,13 @@ def publish(
     Raises
     ------
     SchemaError
-        The name and version are published with another file.
+        The name and version are those of another model.
     """
-    connection.execute(LOCK)
     identity = {"name": name, "version": version}
-    old = connection.execute(ONE, identity).one_or_none()
-    if old is not None and old.sha256 != sha256:
-        raise SchemaError(
-            f"{name} {version} is published already, and is another file (its SHA-256 is "
-            f"{old.sha256}, this one's {sha256}): give this one another version."
-        )
-    found = _row(connection, identity) if old is None else old.id
-    if old is None:
-        ours = {"sha256": sha256, "path": path, "classes": list(classes)}
-        given = {**identity, **ours, "provenance": json_text(provenance)}
-        connection.execute(INSERT, {"id": found, **given})
-    else:
-        connection.execute(TAKE_UP, {"id": found})
+    ours = {"sha256": sha256, "content": content, "provenance": provenance}
+    found = register(connection, **identity, **ours, classes=classes).id  # type: ignore[arg-type]
+    taken = {"id": found, "sha256": sha256, "content": content, "path": path}
+    connection.execute(TAKE_UP, {**taken, "provenance": json_text(provenance)})
     mapping = class_mapping or _mapping(connection, found, classes)
     row = {"id": found, "status": status.value, "class_mapping": json_text(mapping)}
     connection.execute(SET_ROW, row)
@@ -177,6 +185,59 @@ def publish(
         taken_down += connection.execute(TAKE_DOWN, {"name": name, "id": found}).scalars()
     connection.execute(NOTIFY)
     return _published(connection.execute(ONE, identity).one()._asdict()), sorted(taken_down)
+
+
+def register(
+    connection: Connection,
+    *,
+    name: str,
+    version: str,
+    sha256: str,
+    content: str,
+    classes: Sequence[str],
+    provenance: Mapping[str, Any],
+) -> PublishedModel:
+    """
+    List a model that a profile names; one that is listed already stays as it is.
+
+    A new one is hidden. Only workers with such a profile compute it, until its file is published.
+
+    Parameters
+    ----------
+    connection : Connection
+    name, version : str
+        Together they mean one content, for ever.
+    sha256 : str
+        Of the file that the profile names.
+    content : str
+        SHA-256 over what predicts, whatever the file.
+    classes : sequence of str
+        All that it may answer.
+    provenance : mapping
+        Where the file came from, as JSON.
+
+    Raises
+    ------
+    SchemaError
+        The name and version are those of another model.
+    """
+    connection.execute(LOCK)
+    identity = {"name": name, "version": version}
+    old = connection.execute(ONE, identity).one_or_none()
+    if old is None:
+        ours = {"sha256": sha256, "content": content, "classes": list(classes)}
+        given = {"id": _row(connection, identity), **identity, **ours}
+        connection.execute(INSERT, {**given, "provenance": json_text(provenance)})
+        old = connection.execute(ONE, identity).one()
+    what, theirs, mine = "model (its content", old.content, content
+    if theirs is None:
+        what, theirs, mine = "file (its SHA-256", old.sha256, sha256
+    if theirs != mine:
+        raise SchemaError(
+            f"{name} {version} is published already, and is another {what} is {theirs}, this "
+            f"one's {mine}): give this one another version."
+        )
+    return _published(old._asdict())
 
 
 def retire(connection: Connection, *, name: str, version: str | None = None) -> PublishedModel:
@@ -216,18 +277,14 @@ def retire(connection: Connection, *, name: str, version: str | None = None) -> 
     return _published(connection.execute(ONE, identity).one()._asdict())
 
 
-def model_id(connection: Connection, *, name: str, version: str) -> int:
+def shown_twice(connection: Connection) -> dict[str, list[str]]:
     """
-    Give the id of a model in AcousticBrainz's table; a row that is missing is inserted, hidden.
+    Give names of which several versions are shown at once, and these, by id.
 
-    For models that a profile names, which are not published.
+    Publishing never leaves any; somebody who writes the table can. Of each recording's outputs the
+    server answers with the last.
     """
-    identity = {"name": name, "version": version}
-    found: int | None = connection.execute(FIND_ROW, identity).scalar()
-    if found is None:
-        connection.execute(LOCK)
-        found = _row(connection, identity)
-    return found
+    return {row.name: list(row.versions) for row in connection.execute(SHOWN_TWICE)}
 
 
 def _row(connection: Connection, identity: Mapping[str, str]) -> int:

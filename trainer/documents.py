@@ -3,10 +3,11 @@
 Which recording a file describes
 --------------------------------
 A file's name without its suffixes is the recording's id: ``tracks/happy_song.sig.gz`` is
-``happy_song``. A file of AcousticBrainz's dumps is called ``<MBID>-<offset>.json``: offset 0, the
-submission that AcousticBrainz trained on, goes by the MBID alone; a further submission keeps its
-whole name, ``<MBID>-1``, so that it neither hides the first one nor gets lost.
-In ``.jsonl`` each line is ``{"id": ..., "document": ...}``.
+``happy_song``. In ``.jsonl`` each line is ``{"id": ..., "document": ...}``.
+
+Documents of AcousticBrainz's dumps are called ``<MBID>-<offset>``, as files and as ids in lines:
+offset 0, the submission that AcousticBrainz trained on, goes by the MBID alone; a further one keeps
+its whole name, ``<MBID>-1``, so that it neither hides the first one nor gets lost.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ __all__ = ["check_id", "parse_json", "parse_yaml", "read_documents", "recording_
 
 _PARSED = (".json", ".yaml", ".yml", ".sig")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_MBID = re.compile(_UUID, re.IGNORECASE)
-_FIRST_SUBMISSION = re.compile(f"({_UUID})-0", re.IGNORECASE)
+_SUBMISSION = re.compile(f"({_UUID})(-[0-9]+)?", re.IGNORECASE)
 MAX_ID = 500  # characters; MBIDs have 36, file names 255 bytes at most
 
 _LINE_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([^"\\]+)"')
@@ -83,15 +83,25 @@ def read_documents(
 
 
 def recording_id(text: str) -> str:
-    """Return the one way to write a recording's id: an MBID in lower case, Unicode composed.
+    """Return the one way to write a recording's id.
+
+    An MBID is in lower case, and its first submission goes by it alone. Others have their Unicode
+    composed.
 
     File names on macOS are decomposed, and an "é" of two code points would not match the ground
     truth's.
 
     >>> recording_id("0DF42A54-6B8B-4F4D-B4D5-6A9C5A3A5D8E")
     '0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e'
+    >>> recording_id("0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e-0")
+    '0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e'
+    >>> recording_id("0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e-1")
+    '0df42a54-6b8b-4f4d-b4d5-6a9c5a3a5d8e-1'
     """
-    return text.lower() if _MBID.fullmatch(text) else unicodedata.normalize("NFC", text)
+    match = _SUBMISSION.fullmatch(text)
+    if match is None:
+        return unicodedata.normalize("NFC", text)
+    return (match[1] if match[2] == "-0" else text).lower()
 
 
 @dataclass(frozen=True)
@@ -159,9 +169,7 @@ def _split(name: str) -> tuple[str, str]:
 def _file_source(path: Path) -> _Source:
     # A name that is not UTF-8 comes with half surrogate pairs in it.
     stem = os.fsencode(_split(path.name)[0]).decode(errors="backslashreplace")
-    first = _FIRST_SUBMISSION.fullmatch(stem)
-    recording = recording_id(first[1] if first else stem)
-    return _Source(recording, _shown_path(path), partial(_read_file, path))
+    return _Source(recording_id(stem), _shown_path(path), partial(_read_file, path))
 
 
 def _read_file(path: Path) -> Any:

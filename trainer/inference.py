@@ -72,14 +72,15 @@ class ModelSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-1 over the models in order and our version, 40 hexadecimal digits.
+        """SHA-1 over names and contents of the models in order and our version, 40 hex digits.
 
         It stands where AcousticBrainz has the SHA-1 of its extractor's binary: whenever it is the
-        same, so are the predictions.
+        same, so are the predictions. From which files the models were read makes no difference.
         """
         digest = hashlib.sha1(program_version().encode(), usedforsecurity=False)
         for model in self.models:
-            digest.update(hashlib.sha256(model.to_bytes()).digest())
+            name = model.name.encode(errors="replace")
+            digest.update(b"%d %b %b" % (len(name), name, model.content.encode()))
         return digest.hexdigest()
 
     def predict(

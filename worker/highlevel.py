@@ -121,7 +121,7 @@ class HighLevelWorker:
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         # A link is for one thread: one listens while the other works.
         self._listener, self._link = (_link(settings) for _ in range(2))
-        self._models = Models(self._link, source)
+        self._models = Models(self._link, source, retry_seconds=settings.poll_seconds)
         self._batches = Batches(
             self._link,
             worker=self._name,
@@ -247,7 +247,7 @@ class HighLevelWorker:
             if self._once:
                 self._exit_code = UNEXPECTED
             self._poll.hasten(0)
-        elif self._once or isinstance(error, SettingsError):
+        elif self._once:
             raise error
         else:
             # Of the code's or the schema's making: not to be met again without a pause.

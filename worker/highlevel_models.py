@@ -1,13 +1,17 @@
 """Which models the high-level worker computes, loaded once and kept until that changes."""
 
+import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Connection
 
 from schema import models
+from schema.errors import SchemaError
 from schema.models import PublishedModel
 from schema.versions import version_id
 from trainer.errors import DocumentError, ModelError
@@ -16,9 +20,11 @@ from trainer.inference import ModelSet, Predictions
 from trainer.models.bundle import Model
 from trainer.models.opening import open_model
 from trainer.reading import Document
+from trainer.regular_files import open_regular
 from worker.database_link import DatabaseLink
 from worker.profile import MODELS_VERSION, Entry, Profile
 from worker.published_files import PublishedFiles
+from worker.publishing import provenance
 from worker.settings import SettingsError
 
 Predict = Callable[[ModelSet, Sequence[Document]], Sequence[Predictions | DocumentError]]
@@ -37,16 +43,19 @@ class Wanted:
     version
         Under which AcousticBrainz's table has it.
     sha256
-        What its file must hash to; None for a file that a profile names without saying so.
+        What its file hashes to.
     path
         Its file.
+    model
+        The model, where the file had to be read to know what it is.
     """
 
     id: int
     name: str
     version: str
-    sha256: str | None
+    sha256: str
     path: Path
+    model: Model | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +114,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Published:
-    """All models that are published and not retired.
+    """All models that are published and not retired; not those that only profiles name.
 
     Attributes
     ----------
@@ -117,7 +126,7 @@ class Published:
 
     def wanted(self, connection: Connection) -> list[Wanted]:
         """Give the models: AcousticBrainz's in its order, of one name the shown version first."""
-        published = models.published_files(connection)
+        published = [one for one in models.published_files(connection) if one.path is not None]
         files = PublishedFiles(self.folder)
         names = dict.fromkeys(one.name for one in published)
         problems: list[str] = []
@@ -148,9 +157,17 @@ class OfProfile:
 
     profile: Profile
     folder: Path
+    _read: dict[Entry, tuple[Model, str]] = field(default_factory=dict)
 
     def wanted(self, connection: Connection) -> list[Wanted]:
-        """Give the models; those that AcousticBrainz's table lacks get their row, hidden."""
+        """Give the models; those that were not listed are from now on, hidden.
+
+        Raises
+        ------
+        SettingsError
+            Naming each that is missing or damaged, or is listed with another content. Then none
+            of them is listed.
+        """
         published = {(one.name, one.version): one for one in models.list_published(connection)}
         files = PublishedFiles(self.folder)
         problems: list[str] = []
@@ -182,8 +199,32 @@ class OfProfile:
                 return None
             return _of_row(one, files, problems)
         version = self.profile.models_version
-        identity = models.model_id(connection, name=entry.name, version=version)
-        return Wanted(identity, entry.name, version, entry.sha256, entry.file)
+        try:
+            model, sha256 = self._opened(entry, entry.file)
+            row = published.get((entry.name, version))
+            if row is None or row.content != model.content:
+                row = models.register(
+                    connection,
+                    name=entry.name,
+                    version=version,
+                    sha256=sha256,
+                    content=model.content,
+                    classes=model.classes,
+                    provenance=provenance(model, {"profile": str(self.profile.path)}),
+                )
+        except (ModelError, SchemaError) as error:
+            problems.append(
+                f"{self.profile.path}: model {entry.name} {version} cannot be loaded: {error}"
+            )
+            return None
+        return Wanted(row.id, entry.name, version, sha256, entry.file, model)
+
+    def _opened(self, entry: Entry, file: Path) -> tuple[Model, str]:
+        """Give the model of a file, as it was at first, and what the file hashed to."""
+        if entry not in self._read:
+            sha256 = entry.sha256 or _sha256(file)
+            self._read[entry] = open_model(file, name=entry.name, sha256=sha256), sha256
+        return self._read[entry]
 
 
 class Models:
@@ -195,15 +236,25 @@ class Models:
         How the database is reached.
     source
         Where it stands which they are.
+    retry_seconds
+        Between two attempts at files that could not be loaded: all are read for each.
     """
 
-    def __init__(self, link: DatabaseLink, source: Source) -> None:
+    def __init__(self, link: DatabaseLink, source: Source, *, retry_seconds: float = 0.0) -> None:
+        self._retry_seconds = retry_seconds
         self._link = link
         self._source = source
         self._loaded: LoadedModels | None = None
+        self._in_service = False
+        self._refused: tuple[tuple[Wanted, ...], float, SettingsError] | None = None
+        self._told = ""
+        self._log = structlog.get_logger("worker.highlevel")
 
     def current(self) -> LoadedModels | None:
         """Look which models are to be computed now, and load those that are new.
+
+        What was found once is kept when later one of them cannot be loaded, whose file may not be
+        on this host yet. That is logged once, and looked at again.
 
         Returns
         -------
@@ -213,14 +264,48 @@ class Models:
         Raises
         ------
         SettingsError
-            Naming each model that is missing or damaged: never some of them.
+            The first time only, naming each model that is missing or damaged: never some of them.
         worker.database_link.Outage
             The database is away.
         """
-        wanted = tuple(self._link.run(self._source.wanted))
-        if self._loaded is None or self._loaded.wanted != wanted:
-            self._loaded = self._load(wanted) if wanted else None
+        try:
+            self._renew()
+        except SettingsError as error:
+            if not self._in_service:
+                raise
+            if str(error) != self._told:
+                self._told = str(error)
+                self._log.error(
+                    "models cannot be loaded; those of before are computed",
+                    problems=list(error.problems),
+                )
+        else:
+            self._in_service, self._told = True, ""
         return self._loaded
+
+    def _renew(self) -> None:
+        wanted = tuple(self._link.run(self._source.wanted))
+        before = self._loaded
+        if wanted == (before.wanted if before else ()):
+            self._refused = None
+            return
+        self._wait_to_try_again(wanted)
+        try:
+            self._loaded = self._load(wanted) if wanted else None
+        except SettingsError as error:
+            self._refused = wanted, time.monotonic() + self._retry_seconds, error
+            raise
+        self._refused = None
+        if self._in_service:
+            self._log.info("models changed", models=[f"{one.name} {one.version}" for one in wanted])
+
+    def _wait_to_try_again(self, wanted: tuple[Wanted, ...]) -> None:
+        """Raise what was wrong with these models, unless some time has gone by since."""
+        if self._refused is None:
+            return
+        refused, due, error = self._refused
+        if refused == wanted and time.monotonic() < due:
+            raise error
 
     def _load(self, wanted: tuple[Wanted, ...]) -> LoadedModels:
         models_ = ModelSet(tuple(_distinct(wanted, self._open_all(wanted))))
@@ -235,6 +320,7 @@ class Models:
         for one in wanted:
             model = known.get(one)
             try:
+                model = model or one.model
                 opened.append(model or open_model(one.path, name=one.name, sha256=one.sha256))
             except ModelError as error:
                 problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
@@ -243,7 +329,21 @@ class Models:
         return opened
 
 
+def _sha256(file: Path) -> str:
+    try:
+        with open_regular(file) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}") from error
+
+
 def _of_row(one: PublishedModel, files: PublishedFiles, problems: list[str]) -> Wanted | None:
+    if one.path is None:
+        problems.append(
+            f"model {one.name} {one.version} is known from a profile only: acoustic models publish "
+            "its file, or name that file in this profile too"
+        )
+        return None
     try:
         path = files.find(one.path)
     except ModelError as error:

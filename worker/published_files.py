@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trainer.errors import ModelError
+from trainer.models.manifest import HISTORY_MAGIC
 from trainer.regular_files import open_regular
 from trainer.wording import shown
 
 _FOLDER = "published"
-_SUFFIX = ".model"
+_BUNDLE, _HISTORY = ".model", ".history"
 _BLOCK = 2**20
 # What a model is never larger than; a disk image that somebody named by mistake is.
 _MOST_BYTES = 2**31
@@ -35,7 +36,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """The files ``<folder>/published/<s>/<SHA-256>.model``.
+    """The files ``<folder>/published/<s>/<SHA-256>.model``, or ``.history`` for those of Gaia.
 
     A name says what is in the file, so a file is never changed and the same one is stored once. It
     is complete and on the disk before any row points to it.
@@ -61,9 +62,9 @@ class PublishedFiles:
         handle, aside = tempfile.mkstemp(dir=parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as copy:
-                digest = _copy(source, copy.fileno())
+                digest, suffix = _copy(source, copy.fileno())
                 os.fsync(copy.fileno())
-            relative = PurePosixPath(_FOLDER, digest[:2], digest + _SUFFIX)
+            relative = PurePosixPath(_FOLDER, digest[:2], digest + suffix)
             final = self.folder / relative
             final.parent.mkdir(exist_ok=True)
             Path(aside).chmod(0o644)
@@ -118,12 +119,15 @@ class PublishedFiles:
             raise ModelError(f"{file} is not the file that was published")
 
 
-def _copy(source: Path, target: int) -> str:
+def _copy(source: Path, target: int) -> tuple[str, str]:
+    """Copy a file; its digest, and the ending of the kind of file that it is."""
     digest = hashlib.sha256()
-    size = 0
+    size, suffix = 0, _BUNDLE
     try:
         with open_regular(source) as file:
             while block := file.read(_BLOCK):
+                if size == 0 and block.startswith(HISTORY_MAGIC):
+                    suffix = _HISTORY
                 size += len(block)
                 if size > _MOST_BYTES:
                     raise ModelError(f"{source} is larger than {_MOST_BYTES:,} bytes: no model is")
@@ -133,7 +137,7 @@ def _copy(source: Path, target: int) -> str:
         if error.filename is None:  # of the copy: a full disk, which the caller names
             raise
         raise ModelError(f"{source} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
+    return digest.hexdigest(), suffix
 
 
 def _write(target: int, block: bytes) -> None:

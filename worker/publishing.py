@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from trainer.parsing import MAX_BYTES
 from trainer.regular_files import read_regular
 from trainer.wording import listed
 from worker.model_store import ModelStore
-from worker.published_files import PublishedFiles
+from worker.published_files import PublishedFiles, StoredFile
 
 if TYPE_CHECKING:
     from trainer.models.bundle import Model
@@ -79,11 +80,12 @@ def publish(
     ModelError
         The file is no intact model, or the mapping does not fit its classes.
     schema.errors.SchemaError
-        Name and version are published with another file.
+        Name and version are those of another model.
     """
-    _check(class_mapping, open_model(source, name=name))
+    given = open_model(source, name=name)
+    _check(class_mapping, given)
     files = PublishedFiles(folder)
-    stored = files.add(source)
+    stored = _stored(engine, files, name, version, given.content) or files.add(source)
     # What counts is the copy, whatever became of the source meanwhile.
     model = open_model(files.find(stored.path), name=name, sha256=stored.sha256)
     with engine.begin() as connection:
@@ -93,12 +95,19 @@ def publish(
             version=version,
             status=status,
             sha256=stored.sha256,
+            content=model.content,
             path=stored.path,
             classes=model.classes,
             class_mapping=class_mapping,
-            provenance={**_told(model), "origin": dict(origin or {"file": source.name})},
+            provenance=provenance(model, origin or {"file": source.name}),
         )
     return Publication(published, tuple(taken_down))
+
+
+def provenance(model: "Model", origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what is kept of where a model came from: of its training, and of its file."""
+    told = {key: model.training[key] for key in _TOLD if key in model.training}
+    return {"training": told, "kernel": model.svm.kernel, "origin": dict(origin)}
 
 
 def bundle_of_job(connection: Connection, job: UUID, folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -174,6 +183,18 @@ def _check(class_mapping: Mapping[str, str] | None, model: "Model") -> None:
         )
 
 
-def _told(model: "Model") -> dict[str, Any]:
-    told = {key: model.training[key] for key in _TOLD if key in model.training}
-    return {"training": told, "kernel": model.svm.kernel}
+def _stored(
+    engine: Engine, files: PublishedFiles, name: str, version: str, content: str
+) -> StoredFile | None:
+    """Give the file that a model is published with, if it is there and whole.
+
+    It stays, whatever file of the same content comes: other hosts may have copied it.
+    """
+    with engine.connect() as connection:
+        known = models.list_published(connection, name=name)
+    for one in known:
+        if one.version == version and one.content == content and one.path is not None:
+            with suppress(ModelError):
+                files.check(one.path, one.sha256)
+                return StoredFile(one.path, one.sha256)
+    return None

@@ -58,6 +58,9 @@ GRANT INSERT ON public.version, public.highlevel, public.highlevel_meta, public.
     TO acoustic_worker;
 GRANT UPDATE (build_sha1, submitted) ON public.highlevel TO acoustic_worker;
 GRANT INSERT (model, model_version, status) ON public.model TO acoustic_worker;
+-- Not path: a file for all workers is given by whoever publishes.
+GRANT INSERT (model, name, version, sha256, content, classes, provenance)
+    ON worker.models TO acoustic_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON worker.highlevel_queue TO acoustic_worker;
 GRANT SELECT, UPDATE ON worker.highlevel_sweep TO acoustic_worker;
 

@@ -189,6 +189,33 @@ def test_documents_on_one_side_only_are_counted_and_named(
     assert "1 recording expected but without a document: other" in result.stderr
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_what_is_not_in_the_table_is_told_below_it(
+    acoustic: Acoustic, folder: Path, made: Any, form: str
+) -> None:
+    expected = dict(list(made[2].items())[3:])
+    write_lines(folder / "expected.jsonl.gz", expected | {"other": made[2]["r00"]})
+
+    result = compare(acoustic, folder, "--format", form)
+
+    assert result.exit_code == 0
+    assert "Not compared: 3 recordings without an expected output." in result.stdout
+    assert "Not compared: 1 recording expected but without a document." in result.stdout
+
+
+def test_of_very_many_that_cannot_be_used_the_first_are_told(
+    acoustic: Acoustic, folder: Path, made: Any
+) -> None:
+    bad = {f"x{number}": {"no": "outputs"} for number in range(50)}
+    write_lines(folder / "expected.jsonl.gz", made[2] | bad)
+
+    result = compare(acoustic, folder)
+
+    assert result.exit_code == 1
+    assert result.stderr.count("Error: ") == 20
+    assert "30 recordings more cannot be used" in result.stderr
+
+
 def test_what_cannot_be_used_is_named_and_the_rest_compared(
     acoustic: Acoustic, folder: Path, made: Any
 ) -> None:

@@ -1,4 +1,5 @@
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,8 +194,48 @@ def test_published_models_are_listed_and_retired(on_database: Command, model: Pa
         "danceable": "Danceable",
         "not_danceable": "Not danceable",
     }
-    assert retired.stdout == "danceability v1 is retired.\n"
+    assert retired.stdout == (
+        "danceability v1 is retired.\nNo version of danceability is shown now.\n"
+    )
     assert after["status"] == "retired"
+
+
+def test_two_shown_versions_are_told(
+    on_database: Command, model: Path, recordings: int, engine: Engine
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    on_database(*PUBLISH, model, "--name", "danceability", "--version", "v2", "--status", "hidden")
+    on_database("highlevel", "run", "--once")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET status = 'show'"))
+
+    doctor = on_database("doctor")
+    shown = on_database("highlevel", "show", UUID(int=recordings))
+
+    assert "danceability is shown in several versions at once: v1, v2" in " ".join(
+        doctor.output.split()
+    )
+    assert "shown in several versions (v1, v2)" in shown.stderr
+
+
+def test_a_backfill_in_work_is_shown_with_its_models(
+    on_database: Command, model: Path, recordings: int
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    on_database("highlevel", "backfill", "--limit", recordings - 1)
+
+    shown = on_database("highlevel", "status")
+
+    assert f"danceability v1: {recordings - 1} looked at" in " ".join(shown.stdout.split())
+
+
+def test_the_suggested_command_can_be_pasted(on_database: Command, model: Path) -> None:
+    named = ("--name", "it's; mood", "--version", "v 1", "--status", "hidden")
+
+    published = on_database(*PUBLISH, model, *named)
+
+    suggested = published.stderr.partition("acoustic highlevel ")[2]
+    assert shlex.split(suggested) == ["backfill", "--model", "it's; mood:v 1"]
 
 
 def test_a_class_mapping_is_read_from_a_file(
@@ -212,7 +253,8 @@ def test_a_class_mapping_is_read_from_a_file(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("missing", *AS), "is no job id"),
+        (("missing", *AS), "is neither a file that is there nor the id of a job"),
+        (("x", "--name", "a", "--version", "v" * 201, "--status", "show"), "more than 200"),
         (("0000", *AS), "No job begins with"),
         (("x", "--name", " ", "--version", "v1", "--status", "show"), "--name"),
         (("x", "--name", "a:b", "--version", "v1", "--status", "show"), "without a colon"),

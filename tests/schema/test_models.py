@@ -21,6 +21,7 @@ def publish_on(connection: Connection, **changes: Any) -> tuple[PublishedModel, 
         "version": "v1",
         "status": Status.HIDDEN,
         "sha256": "a" * 64,
+        "content": "c" * 64,
         "path": "published/aa/a.model",
         "classes": ("happy", "not_happy"),
         "class_mapping": None,
@@ -74,11 +75,30 @@ def test_publishing_again_can_change_who_sees_it(publish: Publish) -> None:
     assert (first.status, shown.status, shown.id) == ("hidden", "show", first.id)
 
 
-def test_the_same_version_is_never_another_file(publish: Publish) -> None:
+def test_the_same_version_is_never_another_model(publish: Publish) -> None:
     publish()
 
-    with pytest.raises(SchemaError, match="mood v1 is published already, and is another file"):
+    with pytest.raises(SchemaError, match="mood v1 is published already, and is another model"):
+        publish(sha256="b" * 64, content="d" * 64)
+
+
+def test_the_same_version_may_be_another_file_of_the_same_model(publish: Publish) -> None:
+    publish()
+
+    again, _ = publish(sha256="b" * 64, path="published/bb/b.model")
+
+    assert (again.sha256, again.path) == ("b" * 64, "published/bb/b.model")
+
+
+def test_of_a_model_without_known_content_the_file_decides(
+    publish: Publish, execute: Execute
+) -> None:
+    publish()
+    execute("UPDATE worker.models SET content = NULL")
+
+    with pytest.raises(SchemaError, match="and is another file"):
         publish(sha256="b" * 64)
+    assert publish()[0].content == "c" * 64
 
 
 def test_a_shown_version_takes_the_others_down(publish: Publish, statuses: Any) -> None:
@@ -242,11 +262,56 @@ def test_a_row_that_is_computed_cannot_vanish(publish: Publish, execute: Execute
         execute("DELETE FROM model")
 
 
-def test_a_model_of_a_profile_gets_one_hidden_row(engine: Engine, execute: Execute) -> None:
-    ids = set()
-    for _ in range(2):
-        with engine.begin() as connection:
-            ids.add(models.model_id(connection, name="mood", version="v2.1_beta1"))
+def register(engine: Engine, **changes: Any) -> PublishedModel:
+    given = {
+        "name": "mood",
+        "version": "v1",
+        "sha256": "a" * 64,
+        "content": "c" * 64,
+        "classes": ("happy", "not_happy"),
+        "provenance": {"origin": {"profile": "p.yaml"}},
+    }
+    with engine.begin() as connection:
+        return models.register(connection, **{**given, **changes})
 
-    assert len(ids) == 1
-    assert execute("SELECT status::text FROM model") == "hidden"
+
+def test_a_model_of_a_profile_gets_one_hidden_row(engine: Engine, statuses: Any) -> None:
+    made = [register(engine) for _ in range(2)]
+
+    assert made[0] == made[1]
+    assert made[0].path is None
+    assert statuses() == {"mood v1": "hidden"}
+
+
+def test_a_profile_changes_nothing_of_a_model_that_is_published(
+    engine: Engine, publish: Publish
+) -> None:
+    published, _ = publish(status=Status.SHOW)
+
+    assert register(engine, sha256="b" * 64) == published
+
+
+def test_a_profile_cannot_mix_another_model_into_a_version(
+    engine: Engine, publish: Publish, execute: Execute
+) -> None:
+    publish()
+
+    with pytest.raises(SchemaError, match=f"mood v1 .*{'c' * 64}, this one's {'d' * 64}"):
+        register(engine, content="d" * 64)
+    register(engine, version="v2", content="d" * 64)
+    with pytest.raises(SchemaError, match="mood v2 is published already, and is another model"):
+        publish(version="v2")
+
+    assert execute("SELECT count(*) FROM model") == 2
+
+
+def test_publishing_a_model_that_a_profile_listed_gives_all_workers_its_file(
+    engine: Engine, publish: Publish
+) -> None:
+    listed = register(engine)
+
+    published, _ = publish(status=Status.SHOW)
+
+    assert (published.id, published.status) == (listed.id, "show")
+    assert published.path == "published/aa/a.model"
+    assert published.provenance == {"origin": {"file": "a"}}

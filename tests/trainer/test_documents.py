@@ -309,6 +309,25 @@ def test_the_first_submission_of_a_dump_goes_by_its_mbid_and_others_by_their_who
     assert read(tmp_path) == {MBID: {"a": 0}, f"{MBID}-1": {"a": 1}, "track-0": {"a": 2}}
 
 
+def test_lines_of_a_dump_have_the_ids_of_its_files(tmp_path: Path) -> None:
+    ids = (f"{MBID.upper()}-0", f"{MBID.upper()}-1", "track-0")
+    lines = [f'{{"id": "{one}", "document": {{"a": {n}}}}}\n' for n, one in enumerate(ids)]
+    write(tmp_path / "dump.jsonl", "".join(lines))
+
+    found = read(tmp_path / "dump.jsonl")
+
+    assert found == {MBID: {"a": 0}, f"{MBID}-1": {"a": 1}, "track-0": {"a": 2}}
+
+
+def test_a_submission_is_not_there_under_both_of_its_names(tmp_path: Path) -> None:
+    ids = (MBID, f"{MBID}-0")
+    lines = [f'{{"id": "{one}", "document": {{}}}}\n' for one in ids]
+    write(tmp_path / "dump.jsonl", "".join(lines))
+
+    with pytest.raises(DocumentError, match=f"{MBID}' is there twice"):
+        read(tmp_path / "dump.jsonl")
+
+
 def test_ids_are_written_one_way(tmp_path: Path) -> None:
     write(tmp_path / "Bjo\u0308rk.json", "{}")
 

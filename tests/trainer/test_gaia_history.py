@@ -28,6 +28,7 @@ from tests.trainer.history_writer import (
 from trainer.descriptors import flatten
 from trainer.errors import DocumentError, ModelError
 from trainer.grid.project import Project
+from trainer.inference import ModelSet
 from trainer.layout import Layout
 from trainer.models.bundle import Model
 from trainer.models.gaia_history.conversion import convert
@@ -121,6 +122,20 @@ def test_its_bundle_predicts_the_same_to_the_bit(
 
     assert again.probabilities(documents).tobytes() == loaded.probabilities(documents).tobytes()
     assert again.to_bytes() == loaded.to_bytes()
+
+
+def test_its_content_is_that_of_its_bundle_whatever_both_are_called(
+    path: Path, content: bytes, tmp_path: Path
+) -> None:
+    loaded = read(path, content)
+    replace(loaded, name="renamed", training={"version": "v2"}).save(tmp_path / "a.model")
+    other = replace(loaded, svm=replace(loaded.svm, gamma=loaded.svm.gamma * 2))
+
+    bundle = open_model(tmp_path / "a.model")
+
+    assert bundle.content == loaded.content != other.content
+    sets = [ModelSet((replace(one, name="same"),)) for one in (loaded, bundle)]
+    assert sets[0].digest == sets[1].digest
 
 
 def test_zeros_may_be_left_out_as_libsvm_does(

@@ -29,6 +29,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
 from trainer.layout import Descriptor, Layout, utf16
 from trainer.models.extractors import extractor_of
-from trainer.models.manifest import FORMAT, Arrays, pack, require, unpack
+from trainer.models.manifest import FORMAT, Arrays, digest, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
@@ -103,15 +104,26 @@ class Model:
     @property
     def manifest(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON."""
+        about = {"format": FORMAT, "name": self.name, "training": dict(self.training)}
+        return about | self._predicting
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 over what predicts, hexadecimal: two models that share it predict the same.
+
+        Neither name nor provenance is part of it, nor is the format of the file: a Gaia history
+        and the bundle that was made of it have the same.
+        """
+        return digest(self._predicting, _arrays(self))
+
+    @property
+    def _predicting(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
-            "name": self.name,
             "labels": list(self.labels),
             "kernel": self.svm.kernel,
             "gamma": self.svm.gamma,
             "layout": [_descriptor_json(descriptor) for descriptor in self.layout.descriptors],
             "steps": ["affine" if isinstance(s, Affine) else "rank" for s in self.steps],
-            "training": dict(self.training),
         }
 
     def predict(self, documents: Sequence[LowLevel]) -> list[Prediction]:

@@ -68,11 +68,20 @@ class Manifest(BaseModel):
 
 def pack(manifest: Mapping[str, Any], arrays: Arrays) -> bytes:
     """Return the file of a manifest and its arrays; equal ones give equal bytes."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    # Half a surrogate pair, which a job's options may hold, has no encoding.
-    storable = text.encode(errors="replace").decode()
+    storable = _text(manifest)
     content = safetensors.numpy.save(arrays, metadata={_MANIFEST: storable})
     return _with_metadata(content, {_MANIFEST: storable, _DIGEST: _digest(storable, arrays)})
+
+
+def digest(manifest: Mapping[str, Any], arrays: Arrays) -> str:
+    """Return a SHA-256 of a manifest, or of a part of one, and of arrays."""
+    return _digest(_text(manifest), arrays)
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Half a surrogate pair, which a job's options may hold, has no encoding.
+    return text.encode(errors="replace").decode()
 
 
 def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
@@ -86,16 +95,16 @@ def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
 
 def _digest(manifest: str, arrays: Arrays) -> str:
     """Return a SHA-256 of everything that a model is made of, each part with its length."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     parts = [(b"manifest", manifest.encode())]
     for name in sorted(arrays):
         array = arrays[name]
         kind = f"{name} {array.dtype.str} {array.shape}".encode()
         parts.append((kind, np.ascontiguousarray(array).tobytes()))
     for what, part in parts:
-        digest.update(b"%d %d %b" % (len(what), len(part), what))
-        digest.update(part)
-    return digest.hexdigest()
+        found.update(b"%d %d %b" % (len(what), len(part), what))
+        found.update(part)
+    return found.hexdigest()
 
 
 def unpack(content: bytes) -> tuple[Manifest, Arrays]:
@@ -119,8 +128,8 @@ def unpack(content: bytes) -> tuple[Manifest, Arrays]:
     except (SafetensorError, KeyError) as error:
         raise ValueError(str(error)) from error
     _check_types(arrays, manifest.steps)
-    digest = metadata.get(_DIGEST)
-    same = digest is None or digest == _digest(metadata[_MANIFEST], arrays)
+    recorded = metadata.get(_DIGEST)
+    same = recorded is None or recorded == _digest(metadata[_MANIFEST], arrays)
     require(same, "something in it has changed since it was made, for its digest is another")
     return manifest, arrays
 

@@ -25,6 +25,7 @@ from worker.commands.text import plain, visible
 _BATCH = 64
 _COLUMNS = ("model", "documents", "agreeing", "agreement", "largest difference", "mean difference")
 _NAMED = 5
+_REASONS = 20  # of those that cannot be used, so many are told; often all have the same
 
 Outputs = Mapping[str, Any]  # by name of the model
 
@@ -75,6 +76,8 @@ def carry_out(
         invocation.out.file.write(json.dumps(_document(model_set, findings)) + "\n")
     else:
         _show(invocation, list(_rows(model_set, findings.comparison)), form)
+        if form != "csv":
+            _show_unmatched(invocation, findings)
     _note(invocation, findings)
     if not findings.comparison.by_model:
         raise DocumentError(
@@ -159,6 +162,21 @@ def _show(invocation: Invocation, rows: Sequence[tuple[str, Agreement]], form: s
         invocation.out.print(made)
 
 
+def _show_unmatched(invocation: Invocation, findings: _Findings) -> None:
+    """Say below the table what is not in it."""
+    for recordings, what in _unmatched(findings):
+        if recordings:
+            text = f"\nNot compared: {counted(len(recordings), 'recording')} {what}."
+            invocation.out.print(plain(text), soft_wrap=True)
+
+
+def _unmatched(findings: _Findings) -> tuple[tuple[Sequence[str], str], ...]:
+    return (
+        (findings.unexpected, "without an expected output"),
+        (findings.missing, "expected but without a document"),
+    )
+
+
 def _cells(name: str, one: Agreement) -> tuple[str, ...]:
     if one.agreement is None or one.mean is None:
         return (name, "0", "0", "-", "-", "-")
@@ -198,12 +216,12 @@ def _document(models: ModelSet, findings: _Findings) -> dict[str, Any]:
 
 
 def _note(invocation: Invocation, findings: _Findings) -> None:
-    for recording, reason in findings.unusable.items():
+    for recording, reason in islice(findings.unusable.items(), _REASONS):
         invocation.notes.print(plain(f"Error: {recording}: {reason}"), soft_wrap=True)
-    for recordings, what in (
-        (findings.unexpected, "without an expected output"),
-        (findings.missing, "expected but without a document"),
-    ):
+    if len(findings.unusable) > _REASONS:
+        more = counted(len(findings.unusable) - _REASONS, "recording")
+        invocation.notes.print(f"{more} more cannot be used; --json names all.")
+    for recordings, what in _unmatched(findings):
         if recordings:
             text = f"{counted(len(recordings), 'recording')} {what}: {listed(recordings, _NAMED)}"
             invocation.notes.print(plain(text), soft_wrap=True)

@@ -15,7 +15,7 @@ from migrations import masked_url
 from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
-from schema.models import published_files
+from schema.models import published_files, shown_twice
 from worker.commands.connections import explained
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
@@ -182,17 +182,24 @@ def _published(connection: Connection, settings: Settings) -> Iterator[Finding]:
     from worker.published_files import PublishedFiles  # noqa: PLC0415
 
     files = PublishedFiles(settings.model_dir)
-    published = published_files(connection)
+    published = [one for one in published_files(connection) if one.path is not None]
     sound = 0
     for one in published:
         try:
-            files.check(one.path, one.sha256)
+            files.check(str(one.path), one.sha256)
             sound += 1
         except ModelError as error:
             remedy = (
                 "Without it the high-level worker does not start: publish it again, or retire it."
             )
             yield _trouble("models", f"{one.name} {one.version}: {error}", remedy)
+    for name, versions in shown_twice(connection).items():
+        yield Finding(
+            "models",
+            f"{name} is shown in several versions at once: {', '.join(map(str, versions))}",
+            State.WARNING,
+            "Publish the right one again, with --status show: that takes the others down.",
+        )
     if sound:
         yield Finding("models", f"{sound} published, whose files are as they were")
 

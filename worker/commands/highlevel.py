@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from trainer.wording import listed
 from worker.commands.figures import pairs, table
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
@@ -107,6 +108,9 @@ def retry(invocation: Invocation, *, recordings: tuple[str, ...], everything: bo
                 ids += queue.submissions(connection, one) if isinstance(one, UUID) else [one]
             changed = queue.retry(connection, ids)
     invocation.out.print(_counted(changed, "will be looked at again"))
+    if not changed:
+        reason = "none has failed" if everything else "what waits or is being computed stays as is"
+        invocation.notes.print(f"None was changed: {reason}.")
 
 
 @highlevel.command()
@@ -152,12 +156,22 @@ def show(invocation: Invocation, *, recording: str, hidden: bool, json: bool) ->
     N is the submission, from 0 (the first). --json prints the document.
     """
     from schema import highlevel as queue  # noqa: PLC0415
+    from schema.models import shown_twice  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
     from worker.commands.job_status import as_json  # noqa: PLC0415
 
     mbid, offset = _submission(recording)
     with database(invocation) as engine, engine.connect() as connection:
         document = queue.document_of(connection, mbid, offset=offset, hidden=hidden)
+        several = shown_twice(connection)
+    for name in document["highlevel"].keys() & several.keys():
+        invocation.notes.print(
+            plain(
+                f"{name} is shown in several versions ({', '.join(several[name])}): this is the "
+                "last of them that the recording has; acoustic models publish takes others down."
+            ),
+            soft_wrap=True,
+        )
     if json:
         invocation.out.print(as_json(document), soft_wrap=True)
     else:
@@ -170,43 +184,48 @@ def show(invocation: Invocation, *, recording: str, hidden: bool, json: bool) ->
 def status(invocation: Invocation, *, json: bool) -> None:
     """Show the queue, and how far the sweep and backfills are."""
     from schema import highlevel as queue  # noqa: PLC0415
-    from schema.models import published_files  # noqa: PLC0415
+    from schema.models import list_published  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
     from worker.commands.job_status import as_json  # noqa: PLC0415
 
     with database(invocation) as engine, engine.connect() as connection:
         found = queue.backlog(connection)
-        computed = published_files(connection)
+        known = list_published(connection)
     if json:
         invocation.out.print(as_json(found), soft_wrap=True)
     else:
-        invocation.out.print(pairs(_facts(found, computed)))
+        invocation.out.print(pairs(_facts(found, known)))
 
 
-def _facts(found: "Backlog", computed: "Sequence[PublishedModel]") -> list[tuple[str, object]]:
+def _facts(found: "Backlog", known: "Sequence[PublishedModel]") -> list[tuple[str, object]]:
     from schema.highlevel import MOST_COUNTED  # noqa: PLC0415
     from worker.commands.job_status import age  # noqa: PLC0415
 
     def number(count: int) -> str:
         return f"{count:,}{' or more' if count == MOST_COUNTED else ''}"
 
+    names = {one.id: f"{one.name} {one.version}" for one in known}
+    computed = [names[one.id] for one in known if one.retired is None]
     swept = (
         "never through" if found.sweep_ended is None else f"through {age(found.sweep_ended)} ago"
     )
     if found.swept_after is not None:
         swept += f"; at document {found.swept_after:,}"
     return [
-        ("models", ", ".join(f"{one.name} {one.version}" for one in computed) or "none"),
+        ("models", ", ".join(computed) or "none"),
         ("waiting", number(found.waiting)),
         ("tried, to be tried again", number(found.again)),
         ("failed", number(found.failed)),
         ("waiting for", "-" if found.oldest is None else f"{age(found.oldest)} at most"),
         ("sweep", swept),
-        *(
-            ("backfill", f"{one['looked']:,} looked at, {one['enqueued']:,} put into the queue")
-            for one in found.backfills
-        ),
+        *(("backfill", _backfill(one, names)) for one in found.backfills),
     ]
+
+
+def _backfill(one: "Mapping[str, Any]", names: "Mapping[int, str]") -> str:
+    models = listed(names.get(model, f"model {model}") for model in one["models"])
+    counts = f"{one['looked']:,} looked at, {one['enqueued']:,} put into the queue"
+    return f"{models}: {counts}"
 
 
 def _show_failed(invocation: Invocation, found: "Sequence[FailedRecording]") -> None:

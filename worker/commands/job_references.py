@@ -13,6 +13,11 @@ _BEGINNING = re.compile(r"[0-9a-f-]{1,35}", re.IGNORECASE)
 _SHORTEST = 4
 
 
+def may_be_job(reference: str) -> bool:
+    """Tell whether a text may be an id, or the beginning of one."""
+    return bool(_WHOLE.fullmatch(reference) or _BEGINNING.fullmatch(reference))
+
+
 def resolve(connection: Connection, reference: str) -> UUID:
     """Find the job that an id, or the beginning of one, means.
 

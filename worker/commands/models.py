@@ -1,6 +1,8 @@
 """``acoustic models``: what is in a model file, and which models the high-level worker computes."""
 
 import hashlib
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from json import dumps
 from pathlib import Path
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from schema.models import PublishedModel
     from trainer.models.bundle import Model
 
+_MOST_CHARACTERS = 200  # of a name or a version
 _SHORT = 12  # characters of a digest, enough to tell files apart
+
+_IS_DIGEST = re.compile("[0-9a-f]{64}")
 
 _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
@@ -63,12 +68,17 @@ def publish(
     for option, value in given.items():
         if not value.strip() or not value.isprintable() or ":" in value:
             raise click.BadParameter("has to be printable and without a colon.", param_hint=option)
+        if len(value) > _MOST_CHARACTERS:
+            problem = f"has more than {_MOST_CHARACTERS} characters."
+            raise click.BadParameter(problem, param_hint=option)
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
     from schema.models import Status  # noqa: PLC0415
     from worker import publishing  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
-    from worker.commands.job_references import resolve  # noqa: PLC0415
+    from worker.commands.job_references import may_be_job, resolve  # noqa: PLC0415
 
+    if not Path(source).is_file() and not may_be_job(source):
+        raise click.UsageError(f"{source!r} is neither a file that is there nor the id of a job.")
     folder = invocation.settings().model_dir
     mapping = None if class_mapping is None else publishing.read_class_mapping(class_mapping)
     with database(invocation) as engine:
@@ -94,7 +104,7 @@ def publish(
     invocation.notes.print(
         plain(
             "Recordings that were processed before get its outputs by: "
-            f"acoustic highlevel backfill --model {one.name}:{one.version}"
+            f"acoustic highlevel backfill --model {shlex.quote(f'{one.name}:{one.version}')}"
         ),
         soft_wrap=True,
     )
@@ -136,8 +146,12 @@ def retire(invocation: Invocation, *, model: str) -> None:
 
     name, _, version = model.partition(":")
     with transaction(invocation) as connection:
+        before = {one.id: one.status for one in published.list_published(connection, name=name)}
         one = published.retire(connection, name=name, version=version or None)
+        after = {one.status for one in published.list_published(connection, name=name)}
     invocation.out.print(plain(f"{one.name} {one.version} is retired."))
+    if before[one.id] == "show" and "show" not in after:
+        invocation.out.print(plain(f"No version of {one.name} is shown now."))
 
 
 @models.command()
@@ -169,7 +183,7 @@ def _show_published(invocation: Invocation, found: "Sequence[PublishedModel]") -
         made.add_row(
             plain(one.name),
             plain(one.version),
-            one.status,
+            one.status if one.path is not None else f"{one.status}, by profile",
             f"{one.published:%Y-%m-%d}",
             one.sha256[:_SHORT],
             plain(", ".join(one.classes)),
@@ -182,7 +196,8 @@ def _facts(model: "Model") -> Iterator[tuple[str, object]]:
 
     training = model.training
     sizes = at(training, "class_sizes")
-    yield "model", model.name
+    # A history has no name inside, and in the model folder its digest for a file name.
+    yield "model", "" if _IS_DIGEST.fullmatch(model.name) else model.name
     yield "format", model.manifest["format"]
     yield "classes", ", ".join(_with_size(name, sizes) for name in model.classes)
     enumerated = sum(descriptor.values is not None for descriptor in model.layout.descriptors)
