@@ -15,6 +15,7 @@ the extractor's that mean nothing here are passed over.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ _MERGED = ("mergeValues", "metadata", "version", "highlevel")
 _MAX_BYTES = 2**20  # AcousticBrainz's has 1,300
 _MAX_MODELS = 1000
 _MAX_INDENT = 16
+_MODELS = "svm_models"
+_NOTHING = ("0", "0.", "0.0")  # Essentia reads a number
 _FORMATS = ("json", "yaml")
 _KEYS = {"name", "file", "version", "sha256"}
 
@@ -128,6 +131,8 @@ def read_profile(path: Path) -> Profile:
         indent=_indent(content, problems),
         input_format=_format(_at(content, "highlevel", "inputFormat"), problems),
     )
+    if _at(content, "highlevel", "compute") in _NOTHING:
+        problems.append("highlevel.compute is 0, and computing is all that is done: write 1 there")
     if _at(content, "outputFormat") not in (None, "", "json"):
         problems.append(f"outputFormat is {shown(content['outputFormat'])}: only json is written")
     if problems:
@@ -169,6 +174,7 @@ def _entries(content: dict[str, Any], folder: Path, problems: list[str]) -> Iter
         problems.append(
             "highlevel.svm_models is missing or no list: write the model files there, "
             "such as svm_models: [danceability.history, gender.history]"
+            + _near_miss(content.get("highlevel"))
         )
         return
     if len(listed) > _MAX_MODELS:
@@ -188,6 +194,12 @@ def _entries(content: dict[str, Any], folder: Path, problems: list[str]) -> Iter
             )
         names.add(entry.name)
         yield entry
+
+
+def _near_miss(section: Any) -> str:
+    others = [key for key in section if key != _MODELS] if isinstance(section, dict) else []
+    near = get_close_matches(_MODELS, others, 1)
+    return f"; {shown(near[0])} is there, which may be meant" if near else ""
 
 
 def _entry(given: Any, folder: Path) -> Entry:

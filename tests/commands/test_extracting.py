@@ -198,6 +198,13 @@ def test_an_output_that_would_destroy_something_is_refused_before_any_is_written
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_standard_input_is_no_document(acoustic: Acoustic, folder: Path) -> None:
+    result = acoustic("highlevel-extract", "-", folder / "out", folder / "profile.yaml")
+
+    assert result.exit_code == 2
+    assert "standard input is not read" in result.stderr
+
+
 def test_missing_and_damaged_models_are_all_named_and_nothing_is_written(
     acoustic: Acoustic, folder: Path
 ) -> None:

@@ -200,6 +200,15 @@ def test_published_models_are_listed_and_retired(on_database: Command, model: Pa
     assert after["status"] == "retired"
 
 
+def test_a_file_that_is_no_model_is_called_so(on_database: Command, tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text("highlevel: {svm_models: [a.history]}\n")
+
+    done = on_database(*PUBLISH, tmp_path / "profile.yaml", *AS)
+
+    assert done.exit_code == 2
+    assert "it does not begin as a bundle does, nor as a Gaia .history" in done.stderr
+
+
 def test_two_shown_versions_are_told(
     on_database: Command, model: Path, recordings: int, engine: Engine
 ) -> None:

@@ -1,5 +1,6 @@
 """``acoustic models import``: Gaia's models as bundles, whole or not at all."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -169,6 +170,33 @@ def test_another_kind_of_file_is_refused(acoustic: Acoustic, model: Path, out: P
 
     assert result.exit_code == 2
     assert "does not begin as a Gaia history does" in result.stderr
+
+
+def test_a_place_where_nothing_can_be_written_is_named(acoustic: Acoustic, folder: Path) -> None:
+    result = acoustic("models", "import", folder / "timbre.history", "--out", "/proc/x")
+
+    assert result.exit_code == 2
+    assert "/proc/x/timbre.model cannot be written: No such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"", "give the right file"),
+        (b"svm_models: [a]\n", "give the right file"),
+        (gzip.compress(b"a"), "it is compressed: unpack it first"),
+    ],
+)
+def test_what_is_no_history_at_all_is_not_taken_for_converted(
+    acoustic: Acoustic, tmp_path: Path, content: bytes, remedy: str
+) -> None:
+    (tmp_path / "a.history").write_bytes(content)
+
+    result = acoustic("models", "import", tmp_path / "a.history", "--out", tmp_path)
+
+    assert result.exit_code == 2
+    assert remedy in result.stderr
+    assert "line ends" not in result.stderr
 
 
 def test_a_folder_in_the_place_of_a_bundle_is_named(

@@ -141,6 +141,22 @@ def test_without_models_the_key_is_named_and_what_to_write(write: Any, models: A
 
     assert "highlevel.svm_models is missing or no list" in said
     assert "svm_models: [danceability.history" in said
+    assert "may be meant" not in said
+
+
+def test_a_misspelt_key_is_named(write: Any) -> None:
+    said = problems(write({"highlevel": {"svm_modles": ["a"]}, "mergeValues": MERGED}))
+
+    assert "'svm_modles' is there, which may be meant" in said
+
+
+@pytest.mark.parametrize("zero", [0, 0.0])
+def test_a_profile_that_computes_nothing_is_refused(write: Any, zero: float) -> None:
+    section = {"compute": zero, "svm_models": ["a.history"]}
+
+    assert "highlevel.compute is 0" in problems(
+        write({"highlevel": section, "mergeValues": MERGED})
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def unpack(content: bytes) -> tuple[Manifest, Arrays]:
     """
     if content.startswith(HISTORY_MAGIC):
         raise ValueError("it is a Gaia .history file")
+    # Otherwise the first characters of a text file would be taken for the length of a header.
+    require(content[8:9] == b"{", "it does not begin as a bundle does, nor as a Gaia .history")
     try:
         arrays = safetensors.numpy.load(content)
         metadata = _metadata(content)

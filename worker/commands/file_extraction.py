@@ -56,6 +56,8 @@ def _destinations(files: Sequence[Pair], profile: Profile) -> list[Pair]:
     taken = {os.path.realpath(path): path for path in read}
     pairs = []
     for source, given in files:
+        if str(source) == "-":
+            raise click.UsageError("'-' is no document: standard input is not read, name a file.")
         target = destination(given, apart_from=())
         if str(target) in taken:
             raise click.UsageError(

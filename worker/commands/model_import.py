@@ -1,5 +1,6 @@
 """``acoustic models import``: Gaia's models as bundles, one or all at once."""
 
+import errno
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,13 @@ def _imported(source: Path, target: Path, *, version: str | None, force: bool) -
     if present is not None and present != content and not force:
         problem = f"{target} is there and is another model; --force replaces it"
         return Outcome(source, error=f"{source} is not imported: {problem}")
-    sha256 = model.save(target)
+    try:
+        sha256 = model.save(target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # not of what was asked for
+            raise
+        problem = f"{target} cannot be written: {error.strerror}; name another folder with --out"
+        return Outcome(source, error=f"{source} is not imported: {problem}")
     return Outcome(source, model, sha256, target, written=present != content)
 
 

@@ -14,7 +14,7 @@ from trainer.errors import ModelError
 from trainer.layout import Descriptor, Layout
 from trainer.models.bundle import Model
 from trainer.models.gaia_history.chain import Chain, follow, is_texts
-from trainer.models.gaia_history.container import VERSION, read_transformations
+from trainer.models.gaia_history.container import MAGIC, VERSION, read_transformations
 from trainer.models.gaia_history.evidence import check_machine
 from trainer.models.gaia_history.faults import (
     CutShortError,
@@ -32,6 +32,8 @@ from trainer.regular_files import read_regular
 
 MAX_BYTES = 2**27  # enough for 14,000 support vectors of 670 columns
 SUFFIX = ".history"
+
+_GZIP = b"\x1f\x8b"
 
 
 def load_history(
@@ -209,6 +211,10 @@ _RECIPES = {
 def _remedy(content: bytes, error: DamagedError) -> str:
     """Say what has probably happened to a file, and what to do."""
     again = "fetch it again as it is, in binary mode"
+    if content.startswith(_GZIP):
+        return "it is compressed: unpack it first"
+    if not content.startswith(MAGIC):  # which no conversion of line ends touches
+        return f"if it is one by its name only, give the right file, else {again}"
     line_ends, pairs = content.count(b"\n"), content.count(b"\r\n")
     if line_ends and line_ends == pairs:
         # Undamaged, it has a line of text for each support vector that ends without CR.
