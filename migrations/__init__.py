@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from migrations.address import psycopg2_url
+from migrations.address import masked_url, psycopg2_url
 
 __all__ = [
     "VERSION_TABLE",
@@ -31,6 +31,7 @@ __all__ = [
     "grant_roles",
     "head",
     "known",
+    "masked_url",
     "psycopg2_url",
     "revision_of",
     "revoke_roles",

@@ -1,9 +1,13 @@
-"""The one way a database URL is read."""
+"""The one way a database URL is read, and shown."""
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DRIVER = "postgresql+psycopg2"
+
+# What may be shown of a URL's query. Of the rest some are secrets (password, sslpassword), and more
+# would be if they were misspelt.
+_SHOWN = frozenset({"host", "port", "sslmode", "connect_timeout", "target_session_attrs"})
 
 
 def psycopg2_url(url: str) -> URL:
@@ -35,4 +39,24 @@ def psycopg2_url(url: str) -> URL:
             f"The database URL names {parsed.get_backend_name()}, but only Postgres is supported: "
             "write it as postgresql://user:password@host/database."
         )
+    if "@" in (parsed.host or ""):
+        # What stands before it is the rest of a password: every message would show it as a host.
+        raise ValueError(
+            "The database URL has more than one @: write those of the password as %40, in "
+            "postgresql://user:password@host/database."
+        )
     return parsed.set(drivername=DRIVER)
+
+
+def masked_url(url: str) -> str:
+    """
+    Show the address of a database without its password, wherever in it that stands.
+
+    Examples
+    --------
+    >>> masked_url("postgresql://ann:secret@db.example/acoustic?password=x&sslmode=require")
+    'postgresql://ann:***@db.example/acoustic?sslmode=require'
+    """
+    parsed = make_url(url)
+    hidden = [key for key in parsed.query if key not in _SHOWN]
+    return parsed.difference_update_query(hidden).render_as_string(hide_password=True)

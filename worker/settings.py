@@ -11,9 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy.engine import make_url
-
-from migrations import psycopg2_url
+from migrations import masked_url, psycopg2_url
 from worker.memory import MEBIBYTE
 
 PREFIX = "ACOUSTIC_"
@@ -48,10 +46,7 @@ class DatabaseURL(str):
     @property
     def masked(self) -> str:
         """The address without its password, wherever in it that stands."""
-        url = make_url(str(self))
-        if "password" in url.query:
-            url = url.update_query_dict({"password": "***"})
-        return url.render_as_string(hide_password=True)
+        return masked_url(self)
 
 
 def _database_url(text: str) -> DatabaseURL:
@@ -59,7 +54,9 @@ def _database_url(text: str) -> DatabaseURL:
     try:
         psycopg2_url(text)
     except ValueError:
-        raise ValueError("a Postgres address, postgresql://user@host/database") from None
+        raise ValueError(
+            "a Postgres address, postgresql://user@host/database (with %40 for an @ in a password)"
+        ) from None
     return DatabaseURL(text)
 
 

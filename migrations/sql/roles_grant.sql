@@ -2,7 +2,7 @@
 -- do (CREATE ROLE evaluator LOGIN PASSWORD '…' IN ROLE acoustic_worker). Doing it again is fine.
 --
 -- acoustic_worker    the daemons, `acoustic evaluator` and `acoustic highlevel run`
--- acoustic_enqueuer  asks for evaluations, cancels them and looks at the queue; knows no table
+-- acoustic_enqueuer  asks for evaluations, cancels them and looks at the queue, by functions and views
 -- acoustic_reader    looks at everything but user accounts
 
 -- Roles belong to all databases of a server, so they may be there already.
@@ -24,10 +24,13 @@ END $$;
 GRANT USAGE ON SCHEMA worker TO acoustic_worker, acoustic_enqueuer, acoustic_reader;
 GRANT SELECT ON public.acoustic_workers_revision
     TO acoustic_worker, acoustic_enqueuer, acoustic_reader;
-GRANT SELECT ON worker.evaluation_jobs, worker.job_status
+GRANT SELECT ON worker.evaluation_jobs, worker.job_status, worker.pauses
     TO acoustic_worker, acoustic_enqueuer, acoustic_reader;
 
 GRANT EXECUTE ON FUNCTION worker.enqueue_evaluation(uuid, jsonb), worker.cancel_evaluation(uuid)
+    TO acoustic_enqueuer;
+-- What the view shows of it; lists are put in order by the indexes of the table.
+GRANT SELECT (id, status, eval_location, created, updated) ON public.dataset_eval_jobs
     TO acoustic_enqueuer;
 
 GRANT SELECT ON
@@ -41,7 +44,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA worker TO acoustic_reader;
 -- Evaluation. Not options and snapshot of a job: what was asked for stays as it was.
 GRANT SELECT ON
     public.dataset, public.dataset_snapshot, public.dataset_eval_jobs, public.dataset_eval_sets,
-    public.lowlevel, public.lowlevel_json, worker.pauses
+    public.lowlevel, public.lowlevel_json
     TO acoustic_worker;
 GRANT UPDATE (status, status_msg, updated, result, training_snapshot, testing_snapshot)
     ON public.dataset_eval_jobs TO acoustic_worker;

@@ -94,11 +94,13 @@ def test_no_role_can_log_in_or_do_more_than_it_is_given(granted: str, engine: En
 
 
 @pytest.mark.usefixtures("granted")
-def test_the_enqueuer_may_look_at_the_queue_and_at_no_table(engine: Engine) -> None:
+def test_the_enqueuer_may_look_at_the_queue_and_at_nothing_else(engine: Engine) -> None:
     assert rights(engine, "acoustic_enqueuer") == {
         ("acoustic_workers_revision", "SELECT"),
+        ("dataset_eval_jobs", "SELECT"),  # of five columns, which the view shows too
         ("worker.evaluation_jobs", "SELECT"),
         ("worker.job_status", "SELECT"),
+        ("worker.pauses", "SELECT"),
     }
 
 
@@ -154,6 +156,9 @@ def test_an_enqueuer_asks_looks_and_cancels(login: As, dataset: UUID) -> None:
     "statement",
     [
         "SELECT options FROM dataset_eval_jobs",
+        "SELECT result FROM dataset_eval_jobs",
+        "SELECT snapshot_id FROM dataset_eval_jobs",
+        "SELECT id FROM dataset_eval_jobs FOR UPDATE",
         "INSERT INTO dataset_eval_jobs (snapshot_id) VALUES (gen_random_uuid())",
         "UPDATE dataset_eval_jobs SET status = 'done'",
         "DELETE FROM dataset_eval_jobs",

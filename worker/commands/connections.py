@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
+from migrations import masked_url
 from schema.database import check_revision, connect
 from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
@@ -70,21 +70,10 @@ def explained(error: DBAPIError, url: str) -> str | None:
     misread = isinstance(error, ProgrammingError) and code is None and error.statement is None
     if misread or isinstance(error, OperationalError | InterfaceError):
         return (
-            f"The database at {masked(url)} cannot be used: {said}. "
+            f"The database at {masked_url(url)} cannot be used: {said}. "
             "Check that the server runs and that DATABASE_URL is right."
         )
     return None
-
-
-def masked(url: str) -> str:
-    """Show `url` without its password, wherever it stands.
-
-    Examples
-    --------
-    >>> masked("postgresql://ann:secret@db.example/acoustic?password=x&sslmode=require")
-    'postgresql://ann:***@db.example/acoustic?sslmode=require'
-    """
-    return make_url(url).difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
 def _first_line(error: BaseException | None) -> str:

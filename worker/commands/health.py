@@ -11,11 +11,12 @@ from rich.text import Text
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from migrations import masked_url
 from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
 from schema.models import published_files, shown_twice
-from worker.commands.connections import explained, masked
+from worker.commands.connections import explained
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
 from worker.commands.job_status import paused_sentence
@@ -129,7 +130,7 @@ def _answers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     url = settings.database_url
     with engine.connect() as connection:
         version = int((engine.dialect.server_version_info or (0,))[0])
-        found = f"{masked(url)} answers, Postgres {version}"
+        found = f"{masked_url(url)} answers, Postgres {version}"
         if version < _OLDEST_POSTGRES:
             yield _trouble("database", found, f"Postgres {_OLDEST_POSTGRES} or newer is needed.")
         else:

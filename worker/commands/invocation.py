@@ -36,8 +36,12 @@ class Invocation:
     @classmethod
     def of_this_process(cls) -> "Invocation":
         """Consoles on the standard streams and the environment of this process."""
-        # The one place of the commands that reads the environment.
-        return cls(console(sys.stdout), console(sys.stderr), dict(os.environ))
+        # The one place of the commands that reads the environment. The address stays out of that
+        # of the processes that are started: each is told what it needs.
+        inherited = os.environ
+        environment = dict(inherited)
+        inherited.pop("DATABASE_URL", None)
+        return cls(console(sys.stdout), console(sys.stderr), environment)
 
     def settings(self) -> "Settings":
         """Read the settings from the environment.
