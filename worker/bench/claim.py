@@ -59,7 +59,7 @@ class Order:
     poll_seconds
         The time between two looks for a job where notifications are off.
     against
-        Names of alternatives: ``procrastinate``, ``pgqueuer``.
+        Names of alternatives: ``procrastinate``, ``pgqueuer``, ``pgqueuer-1``.
     rounds
         How often everything is done, in turns; medians are reported.
     seed
@@ -115,7 +115,9 @@ def measure(order: Order) -> dict[str, Figures]:
         for number in range(order.rounds):
             rounds["ours"].append(_ours(_database(server, f"ours_{number}"), order))
             for name, one in peers.items():
-                rounds[name].append(_theirs(one, _database(server, f"{name}_{number}"), order))
+                rounds[name].append(
+                    _theirs(one, _database(server, f"{name.replace('-', '_')}_{number}"), order)
+                )
     return {name: _median(figures) for name, figures in rounds.items()}
 
 

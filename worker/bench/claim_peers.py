@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -40,7 +41,11 @@ def peer(name: str) -> Peer:
     MissingPeer
         It is not installed, or there is none of that name.
     """
-    makers: dict[str, Callable[[], Peer]] = {"procrastinate": _Procrastinate, "pgqueuer": _PgQueuer}
+    makers: dict[str, Callable[[], Peer]] = {
+        "procrastinate": _Procrastinate,
+        "pgqueuer": partial(_PgQueuer, batch=10),  # its default
+        "pgqueuer-1": partial(_PgQueuer, batch=1),
+    }
     if name not in makers:
         raise MissingPeer(f"there is no alternative {name!r}: use {', '.join(makers)}, or none")
     try:
@@ -135,9 +140,10 @@ class _Procrastinate:
 
 
 class _PgQueuer:
-    """One worker on asyncpg, which takes ten jobs at a time, its default."""
+    """One worker on asyncpg, which takes some jobs at a time, and notes the end of many at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
         self._library = import_module("pgqueuer")
         self._driver = import_module("asyncpg")
         self._drain_mode = import_module("pgqueuer.types").QueueExecutionMode.drain
@@ -177,7 +183,7 @@ class _PgQueuer:
 
             await queries.enqueue(["nothing"] * jobs, [None] * jobs, [0] * jobs)
             began = time.perf_counter()
-            await queue.run(mode=self._drain_mode)
+            await queue.run(mode=self._drain_mode, batch_size=self._batch)
             return jobs / (time.perf_counter() - began), done
 
     async def _pick_up(
@@ -197,7 +203,7 @@ class _PgQueuer:
                 waits.start(int(job.payload))
 
             timeout = timedelta(seconds=5 * poll_seconds if listen else poll_seconds)
-            worker = asyncio.create_task(queue.run(dequeue_timeout=timeout))
+            worker = asyncio.create_task(queue.run(dequeue_timeout=timeout, batch_size=self._batch))
             await asyncio.sleep(1)  # it starts
             await waits.make(pauses, lambda number: queries.enqueue("start", str(number).encode()))
             queue.shutdown.set()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     default="none",
     show_default=True,
     type=CommaSeparated(str, "names"),
-    help="procrastinate, pgqueuer, or both; none.",
+    help="procrastinate, pgqueuer (ten jobs at a time), pgqueuer-1 (one), or none.",
 )
 @click.option("--rounds", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True)
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 def claim(invocation: Invocation, /, *, as_json: bool, against: list[str], **given: Any) -> None:
     """Claim and end jobs whose training takes no time, on an embedded Postgres.
 
-    One worker each. What is waited for is the disk: every claim and every end is a commit.
+    One worker each, ours and procrastinate's with one job at a time: every claim and every end is
+    a commit, and what is waited for is the disk. PgQueuer notes the end of jobs later, many at
+    once, and runs those again that a crash made it forget.
     """
     from worker.bench.claim import Order, measure  # noqa: PLC0415 - not for `--help`
     from worker.bench.claim_peers import MissingPeer  # noqa: PLC0415
