@@ -145,7 +145,9 @@ def main() -> None:
                 click.echo(f"race: {raced.done} results of {order.race} jobs, {share}, none twice")
             (folder / "service").mkdir()
             service = Service(server.url(), folder / "service")
-            service.execute("TRUNCATE dataset_eval_jobs, worker.evaluation_attempts")
+            service.execute(
+                "TRUNCATE dataset_eval_jobs, dataset_eval_sets, worker.evaluation_attempts"
+            )
             soaked = soak(service, minutes=order.minutes, workers=order.workers, jobs=order.jobs)
             service.engine.dispose()
     click.echo(
