@@ -35,6 +35,15 @@ sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory 
 	.ci/sanitize address,undefined
 	.ci/sanitize thread
 
+faults: $(INSTALLED) ## Make faults happen, and write their table into docs/reliability.md
+	$(BIN)/python -m pytest -n 2 -m fault -p tests.faults.table $(ARGS)
+
+soak: $(INSTALLED) ## Kill workers for ten minutes (ARGS="--minutes 2")
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+
+mutants: $(INSTALLED) ## Take guards of the queue away one by one: which test notices?
+	$(BIN)/python -m tests.faults.mutants $(ARGS)
+
 lint: $(INSTALLED) ## Check style and types only
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

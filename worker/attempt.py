@@ -68,7 +68,11 @@ class Attempt:
 
     @classmethod
     def start(cls, job: EvaluationJob, settings: Settings, waiting: WaitingChild) -> Self:
-        """Start the training; where that fails, the attempt has failed, and nothing else."""
+        """Start the training; where that fails, the attempt has failed, and nothing else.
+
+        It does not count then: the job had no part in it, and a computer on which nothing can be
+        started would bring job after job to its limit.
+        """
         attempt = cls(job, settings)
         try:
             attempt._held = hold(attempt._folder)
@@ -76,7 +80,7 @@ class Attempt:
                 COMMAND, attempt._assignment(), output=attempt._folder.output
             )
         except OSError as error:
-            attempt.conclude_error(error)
+            attempt.conclude_error(error, counted=False)
         return attempt
 
     @property
@@ -165,13 +169,14 @@ class Attempt:
             self._child.wait_for_end()
             self.attend()
 
-    def conclude_error(self, error: BaseException) -> None:
+    def conclude_error(self, error: BaseException, *, counted: bool = True) -> None:
         """Conclude that something went wrong on this side; it may pass."""
         said = disk_sentence(error, self._assignment()) if isinstance(error, OSError) else None
         self.conclusion = Conclusion(
             outcome=Outcome.ERROR,
             message=said or sentence(error),
             traceback="".join(traceback.format_exception(error)),
+            counted=counted,
         )
 
     def remove_files(self, *, bundle: bool) -> None:

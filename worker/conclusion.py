@@ -31,6 +31,8 @@ class Conclusion:
         One sentence for the job's owner; what an operator wants to see beside it.
     terminal
         Trying again would end the same way, for the input has to change.
+    counted
+        Whether it weighs towards the limit of attempts, if it is a failure at all.
     usage
         What the training process used.
     progress
@@ -41,6 +43,7 @@ class Conclusion:
     message: str = ""
     traceback: str | None = None
     terminal: bool = False
+    counted: bool = True
     result: Mapping[str, Any] = field(default_factory=dict)
     training_set: Mapping[str, str] = field(default_factory=dict)
     testing_set: Mapping[str, str] = field(default_factory=dict)
@@ -137,7 +140,7 @@ class Conclusion:
             message=self.message,
             traceback=self.traceback,
             terminal=self.terminal,
-            counted=self.outcome is not Outcome.INTERRUPTED,
+            counted=self.counted and self.outcome is not Outcome.INTERRUPTED,
             max_attempts=most,
             usage=self.usage,
             progress=self.progress,

@@ -321,6 +321,8 @@ class Evaluator:
         if self._once:
             self._exit_code = DONE if status == "done" or interrupted else JOB_FAILED
         self._forget_attempt(bundle=status != "done")
+        if not conclusion.counted:
+            self._poll.restart()  # whatever this computer lacks, the next job would lack too
 
     def _forget_attempt(self, *, bundle: bool) -> None:
         attempt, self._attempt = self._attempt, None

@@ -29,6 +29,7 @@ END_ALL = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F15")
 @pytest.mark.timeout(200)
 def test_connections_that_are_ended_again_and_again_cost_no_job_and_no_second_result(
@@ -92,6 +93,7 @@ logfile = {folder / "pgbouncer.log"}
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F16")
 def test_behind_a_pgbouncer_that_swallows_listen_jobs_are_found_by_polling(
     service: Any, evaluators: Any, until: Until, recovery: Recovery
@@ -125,6 +127,7 @@ def faketime() -> str:
     return str(found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("skew", ["+1h", "-1h"])
 def test_a_worker_whose_clock_is_wrong_takes_nobodys_job_and_keeps_its_own(
@@ -151,6 +154,7 @@ def test_a_worker_whose_clock_is_wrong_takes_nobodys_job_and_keeps_its_own(
     assert now not in stamps  # the clock was wrong indeed
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F24")
 def test_after_a_step_of_the_databases_clock_there_is_one_result_all_the_same(
     service: Any, start_evaluator: Start, until: Until

@@ -72,6 +72,7 @@ def test_a_full_model_folder_fails_the_attempt_with_the_remedy_and_leaves_no_par
         evaluator.process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F25")
 def test_a_model_folder_that_became_read_only_fails_the_attempt_with_the_remedy(
     service: Any, start_evaluator: Start, until: Until
@@ -91,6 +92,7 @@ def test_a_model_folder_that_became_read_only_fails_the_attempt_with_the_remedy(
         evaluator.process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F25")
 def test_a_model_folder_that_became_forbidden_fails_the_attempt_with_the_remedy(
     service: Any, start_evaluator: Start, until: Until
@@ -112,6 +114,7 @@ def test_a_model_folder_that_became_forbidden_fails_the_attempt_with_the_remedy(
     service.wait_for(job, "done")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F36")
 def test_a_full_folder_for_temporary_files_fails_the_attempt_and_not_the_worker(
     service: Any, start_evaluator: Start, until: Until, tmp_path: Path
@@ -131,6 +134,7 @@ def test_a_full_folder_for_temporary_files_fails_the_attempt_and_not_the_worker(
         evaluator.process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F26")
 def test_a_worker_that_dies_with_the_model_saved_and_not_written_leaves_no_row_without_a_file(
     service: Any, start_evaluator: Start, until: Until

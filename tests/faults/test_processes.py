@@ -44,6 +44,7 @@ def test_the_death_of_a_training_is_noticed_within_a_second(
     assert service.show(job).attempts[0].signal == signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F3")
 def test_a_training_whose_guard_is_killed_goes_on(
     service: Any, start_evaluator: Start, until: Until, group_members: Any
@@ -194,6 +195,7 @@ def test_a_training_that_hears_nothing_for_many_leases_keeps_its_job_from_a_riva
     assert service.outcomes(job) == ["done"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F22")
 def test_a_training_that_does_not_react_to_sigterm_is_killed_when_its_job_is_cancelled(
     service: Any, start_evaluator: Start, until: Until, *, recovery: Recovery, group_members: Any
@@ -213,6 +215,7 @@ def test_a_training_that_does_not_react_to_sigterm_is_killed_when_its_job_is_can
     assert evaluator.process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F17")
 def test_a_training_that_does_not_react_to_sigterm_is_killed_when_its_worker_stops(
     service: Any, start_evaluator: Start, *, recovery: Recovery, group_members: Any
@@ -243,14 +246,17 @@ def test_a_worker_that_may_start_no_process_says_so_and_goes_on_when_it_may(
         (group / "pids.max").write_text("1")
         job = service.job()
         until(lambda: service.outcomes(job)[-1:] not in ([], [None]))
-        assert service.outcomes(job)[-1] == "error"
-        assert "Resource temporarily unavailable" in service.show(job).attempts[-1].error
+        attempt = service.show(job).attempts[-1]
+        assert attempt.outcome == "error"
+        assert "Resource temporarily unavailable" in attempt.error
+        assert not attempt.counted
         (group / "pids.max").write_text("max")
         service.skip_backoff(job)
         service.wait_for(job, "done")
         assert evaluator.process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F36")
 def test_a_worker_without_descriptors_says_so_and_goes_on_when_it_has_some(
     service: Any, start_evaluator: Start, until: Until
@@ -266,7 +272,9 @@ def test_a_worker_without_descriptors_says_so_and_goes_on_when_it_has_some(
 
     job = service.job()
     until(lambda: service.outcomes(job)[-1:] == ["error"])
-    assert "Too many open files" in service.show(job).attempts[-1].error
+    attempt = service.show(job).attempts[-1]
+    assert "Too many open files" in attempt.error
+    assert not attempt.counted
     resource.prlimit(process, resource.RLIMIT_NOFILE, before)
     service.skip_backoff(job)
 
@@ -291,6 +299,7 @@ def test_a_worker_whose_log_nobody_reads_any_more_goes_on(
     assert evaluator.exit_code() in (0, 120)  # Python's, when its last words cannot be written
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F38")
 def test_workers_that_are_both_process_one_of_the_same_host_are_told_apart(
     service: Any, start_evaluator: Start, until: Until

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 import migrations
+from tests.conftest import Recovery
 from worker.embedded import EmbeddedPostgres
 
 Start = Callable[..., Any]
@@ -113,6 +114,7 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
 
     until(lambda: service.outcomes(job) == ["error"])
     attempt = service.show(job).attempts[0]
+    assert not attempt.counted
     assert "Not a directory" in attempt.error
     assert "NotADirectoryError" in attempt.traceback
     (service.projects / ".attempts").unlink()
@@ -121,7 +123,7 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
 
 @pytest.mark.fault("F1")
 def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_job(
-    service: Any, start_evaluator: Start, until: Until, group_members: Any
+    service: Any, start_evaluator: Start, until: Until, *, group_members: Any, recovery: Recovery
 ) -> None:
     with running(service, start_evaluator, lease_seconds=1) as (evaluator, job):
         group = evaluator.child()
@@ -129,8 +131,9 @@ def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_j
         until(lambda: "evaluator started" in other.events())
         evaluator.process.kill()
 
-        until(lambda: not group_members(group))
-        until(lambda: service.outcomes(job) == ["lost"])
+        with recovery():
+            until(lambda: not group_members(group))
+            until(lambda: service.outcomes(job) == ["lost"])
         until(lambda: service.leftovers() == [])
     service.skip_backoff(job)
 
@@ -178,7 +181,7 @@ def test_a_bundle_whose_worker_died_before_it_could_say_so_is_removed(
 
 @pytest.mark.fault("F9", "F10")
 def test_a_worker_that_was_asleep_throws_away_what_it_has_when_another_one_took_the_job(
-    service: Any, start_evaluator: Start, until: Until
+    service: Any, start_evaluator: Start, until: Until, recovery: Recovery
 ) -> None:
     with running(service, start_evaluator, lease_seconds=1) as (evaluator, job):
         evaluator.process.send_signal(signal.SIGSTOP)
@@ -192,8 +195,9 @@ def test_a_worker_that_was_asleep_throws_away_what_it_has_when_another_one_took_
 
     evaluator.process.send_signal(signal.SIGCONT)
 
-    until(lambda: any("not ours any more" in event for event in evaluator.events()))
-    until(lambda: [path.name for path in service.bundles(job)] == [f"{job}-2.model"])
+    with recovery():
+        until(lambda: any("not ours any more" in event for event in evaluator.events()))
+        until(lambda: [path.name for path in service.bundles(job)] == [f"{job}-2.model"])
     assert service.outcomes(job) == ["lost", "done"]
     assert service.show(job).result["model"]["path"].endswith("-2.model")
     assert service.leftovers() == []
@@ -301,7 +305,7 @@ def test_a_running_job_that_is_set_back_to_pending_is_done_by_a_new_attempt(
 
 @pytest.mark.fault("F11")
 def test_a_database_that_restarts_costs_no_attempt(
-    tmp_path: Path, until: Until, make_service: Any, evaluators: Any
+    tmp_path: Path, until: Until, *, make_service: Any, evaluators: Any, recovery: Recovery
 ) -> None:
     with EmbeddedPostgres(tmp_path / "postgres", durable=False) as server:
         migrations.upgrade(server.url())
@@ -314,8 +318,9 @@ def test_a_database_that_restarts_costs_no_attempt(
                 # A backend that is killed makes the server end all others and start anew.
                 os.kill(service.training_backend(), signal.SIGKILL)
                 until(lambda: "the database cannot be used" in evaluator.events())
-            until(lambda: answers(service))
-            service.wait_for(job, "done")
+            with recovery():
+                until(lambda: answers(service))
+                service.wait_for(job, "done")
             assert service.outcomes(job) == ["done"]
             assert service.leftovers() == []
             assert "the database is back" in evaluator.events()
@@ -330,12 +335,13 @@ def answers(service: Any) -> bool:
 
 @pytest.mark.fault("F12")
 def test_an_outage_that_is_longer_than_the_lease_costs_no_attempt_when_nobody_else_claims(
-    service: Any, start_evaluator: Start, until: Until
+    service: Any, start_evaluator: Start, until: Until, recovery: Recovery
 ) -> None:
     with running(service, start_evaluator, lease_seconds=1) as (evaluator, job), service.closed():
         until(lambda: evaluator.events().count("the database cannot be used") >= 4)
         assert evaluator.children()
 
-    service.wait_for(job, "done")
+    with recovery():
+        service.wait_for(job, "done")
     assert service.outcomes(job) == ["done"]
     assert "unforeseen error at the database" not in evaluator.events()

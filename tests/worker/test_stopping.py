@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Recovery
+
 Start = Callable[..., Any]
 Until = Callable[..., Any]
 
@@ -32,6 +34,7 @@ def test_a_job_that_does_not_end_in_time_is_given_back_and_does_not_count(
     start_evaluator: Start,
     until: Until,
     group_members: Any,
+    recovery: Recovery,
 ) -> None:
     job = service.job()
     with service.documents_locked():
@@ -39,11 +42,11 @@ def test_a_job_that_does_not_end_in_time_is_given_back_and_does_not_count(
         service.wait_until_blocked()
         group = evaluator.child()
 
-        for number in signals:
-            evaluator.process.send_signal(number)
-            until(lambda: "told to stop" in evaluator.events())
-
-        assert evaluator.exit_code() == 0
+        with recovery():
+            for number in signals:
+                evaluator.process.send_signal(number)
+                until(lambda: "told to stop" in evaluator.events())
+            assert evaluator.exit_code() == 0
         assert group_members(group) == []
     details = service.show(job)
     assert details.status.status == "pending"

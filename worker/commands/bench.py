@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.commands.bench_claim import claim
 from worker.commands.bench_highlevel import highlevel
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
@@ -274,3 +275,4 @@ def _peak_memory() -> int:
 
 
 bench.add_command(highlevel)
+bench.add_command(claim)
