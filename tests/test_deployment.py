@@ -119,8 +119,29 @@ def test_workers_have_no_more_rights_than_they_need(service: str) -> None:
 
     assert entry["read_only"]
     assert entry["cap_drop"] == ["ALL"]
+    assert entry["security_opt"] == ["no-new-privileges:true"]
     assert entry["init"]
-    assert not entry.get("privileged")
+    # Nothing that would give back what was taken: neither the host's namespaces nor its devices,
+    # and no folder of the host, the socket of Docker among them.
+    given_back = {"privileged", "cap_add", "user", "pid", "ipc", "network_mode", "devices", "ports"}
+    assert given_back & entry.keys() == set()
+    assert all(not volume.startswith(("/", ".", "~")) for volume in entry.get("volumes", []))
+
+
+def test_what_a_worker_may_write_is_what_it_makes() -> None:
+    writable = {
+        name: {volume for volume in entry.get("volumes", []) if not volume.endswith(":ro")}
+        for name, entry in SERVICES.items()
+    }
+
+    assert {volume.split(":")[0] for volume in writable["evaluator"]} == {"models", "projects"}
+    assert writable["highlevel"] == writable["migrate"] == set()
+    assert all(SERVICES[name]["tmpfs"] == ["/tmp"] for name in ("evaluator", "highlevel"))
+
+
+def test_the_database_is_reached_from_the_containers_alone() -> None:
+    assert "ports" not in SERVICES["postgres"]
+    assert "network_mode" not in SERVICES["postgres"]
 
 
 def test_the_image_ends_as_an_ordinary_user() -> None:

@@ -40,17 +40,20 @@ def open_unpacked(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Read a regular file, at most `most` bytes and one more: that one says that it is larger.
+    """Read a regular file of at most `most` bytes.
 
     Raises
     ------
     OSError
-        As `open_regular`, or reading fails.
+        As `open_regular`; or it is larger, and then it is not read; or reading fails.
     """
     with open_regular(path) as file:
-        # A buffer of the size that is asked for is allocated at once, so not of `most`.
+        # As much as is asked for is made room for at once, so that is not `most`.
         size = os.fstat(file.fileno()).st_size
-        return file.read(min(size, most) + 1)
+        content = b"" if size > most else file.read(size + 1)
+    if max(size, len(content)) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
+    return content
 
 
 class _Unpacked(gzip.GzipFile):

@@ -156,8 +156,6 @@ def _content(path: Path) -> dict[str, Any]:
         text = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise SettingsError([f"profile {path} cannot be read: {error.strerror}"]) from error
-    if len(text) > _MAX_BYTES:
-        raise SettingsError([f"{path} is larger than {_MAX_BYTES:,} bytes: no profile is"])
     try:
         # Everything as text: a version such as 2.1 is no number.
         content = parse_yaml(text, typed=False, unique_keys=True)

@@ -31,7 +31,7 @@ def insert(service: Any, snapshot: UUID, options: str) -> UUID:
 
 
 @pytest.fixture(scope="module")
-def done(module_service: Any, module_start: Any) -> dict[str, Any]:
+def done(module_service: Any, module_start: Any, until: Any) -> dict[str, Any]:
     """Jobs with rows that are hard to read, the oldest first; then a sound one. All were run."""
     service = module_service
     sound = service.snapshot(service.classes())
@@ -46,7 +46,7 @@ def done(module_service: Any, module_start: Any) -> dict[str, Any]:
         "sound": service.job(sound),
     }
     module_start()
-    service.wait_for(jobs["sound"], "done", "failed")
+    until(lambda: service.status(jobs["sound"]) in ("done", "failed"), 100)
     engine = connect(service.database_url)
     with engine.connect() as connection:
         shown = {name: evaluation_jobs.show(connection, job) for name, job in jobs.items()}

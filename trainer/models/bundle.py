@@ -257,12 +257,9 @@ def _arrays(model: Model) -> Arrays:
 
 def _read(path: Path) -> bytes:
     try:
-        content = read_regular(path, MAX_BYTES)
+        return read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no model bundle is")
-    return content
 
 
 def _parse(content: bytes) -> Model:

@@ -128,12 +128,9 @@ def convert(content: bytes, *, name: str, provenance: dict[str, Any]) -> Model:
 
 def _read(path: Path) -> bytes:
     try:
-        content = read_regular(path, MAX_BYTES)
+        return read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no Gaia history is")
-    return content
 
 
 def _classes(chain: Chain) -> list[str]:
