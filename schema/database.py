@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine
 
 import migrations
+from schema.documents import json_value
 from schema.errors import SchemaError, SchemaMismatch
 from schema.watched_connection import connection_factory
 
@@ -78,6 +79,7 @@ def connect(
         # The statements of the queue are written for it: a row that changed while we waited for
         # its lock is looked at again. A database may have another default.
         isolation_level="READ COMMITTED",
+        json_deserializer=json_value,
         # A server that restarted would otherwise cost every pooled connection one failed call.
         pool_pre_ping=True,
     )

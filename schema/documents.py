@@ -1,9 +1,13 @@
-"""Text and JSON on their way into a column.
+"""Text and JSON on their way into a column and out of it.
 
 Postgres refuses what Python carries about without a word: NUL characters, in text and in JSONB,
 and halves of surrogate pairs (a file name that is not UTF-8 has them); JSON has no NaN. With one of
 those in a traceback or a report, the write that ends a job would fail for ever, so all text passes
 through here.
+
+And it takes what Python cannot read, or cannot walk through afterwards: JSON that nests thousands
+of levels deep, numbers of ten thousand digits. The read of a column must not fail for that: it
+would be the claim of a job, and the job that nobody can claim would stand before all others.
 """
 
 import json
@@ -14,7 +18,13 @@ from typing import Any
 
 import orjson
 
-__all__ = ["json_text", "storable"]
+__all__ = ["MAX_DEPTH", "MAX_TEXT", "json_text", "json_value", "storable"]
+
+MAX_DEPTH = 100  # of what is read; what this program writes has less than ten levels
+
+# Characters of a document that are fetched. No reader takes one this long: it is cut on the server
+# so that it fills no memory on its way to being refused.
+MAX_TEXT = 16 * 2**20 + 1
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
@@ -61,6 +71,38 @@ def json_text(value: Any, *, canonical: bool = False) -> str:
     except TypeError:
         return _slowly(value)
     return _slowly(value) if "\\u0000" in written else written
+
+
+def json_value(text: str) -> Any:
+    """
+    Read JSON of a column; what cannot be read, or nests deeper than `MAX_DEPTH`, stays text.
+
+    Whoever expects an object or a list then says that it is none.
+
+    Examples
+    --------
+    >>> json_value('{"seed": 1}'), json_value("[" * 1000 + "]" * 1000)[:3]
+    ({'seed': 1}, '[[[')
+    """
+    try:
+        value = json.loads(text)
+    except (RecursionError, ValueError):  # too deep; a number of more than 4,300 digits
+        return text
+    return text if _is_deep(value) else value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _containers(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _containers(value: Any) -> list[Any]:
+    children = value.values() if type(value) is dict else value if type(value) is list else ()
+    return [child for child in children if type(child) is list or type(child) is dict]
 
 
 def _slowly(value: Any, *, sort_keys: bool = False, ensure_ascii: bool = False) -> str:

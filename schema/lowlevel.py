@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from schema.documents import json_text
+from schema.documents import MAX_TEXT, json_text
 from schema.errors import InvalidDocument
 from schema.versions import version_id
 
@@ -20,15 +20,23 @@ CHUNK = 100
 
 # One query for all recordings; one each was the evaluator's way before, and took longer than the
 # parsing. DISTINCT ON works on ids alone, before any document is touched: nothing in the schema
-# forbids two submissions with offset 0, and two workers must read the same one of them.
-READ = text("""
-    SELECT chosen.mbid, document.data::text AS data
+# forbids two submissions with offset 0, and two workers must read the same one of them. OFFSET 0:
+# each document is made text once.
+READ = (
+    text("""
+    SELECT chosen.mbid,
+           CASE WHEN octet_length(document.data) <= :most THEN document.data
+                ELSE left(document.data, :most) END AS data
       FROM (SELECT DISTINCT ON (l.gid) l.gid AS mbid, l.id
               FROM unnest(CAST(:mbids AS uuid[])) AS wanted (mbid)
               JOIN lowlevel l ON l.gid = wanted.mbid AND l.submission_offset = 0
           ORDER BY l.gid, l.id) AS chosen
-      JOIN lowlevel_json document ON document.id = chosen.id
-""").execution_options(yield_per=CHUNK)
+      JOIN LATERAL (SELECT d.data::text AS data FROM lowlevel_json d
+                     WHERE d.id = chosen.id OFFSET 0) document ON true
+""")
+    .bindparams(most=MAX_TEXT)
+    .execution_options(yield_per=CHUNK)
+)
 
 # `fresh` leaves out what is stored under the same recording already, as the server does when a
 # client submits twice; ids come first so that both tables can be filled in one statement.
@@ -69,8 +77,8 @@ def read_many(connection: Connection, mbids: Iterable[UUID]) -> Iterator[tuple[U
     Yields
     ------
     (UUID, str)
-        MBID and document, as JSON text: parsing is the caller's business, and JSONB parses in the
-        driver would use the slowest parser there is.
+        MBID and document, as JSON text cut at `schema.documents.MAX_TEXT`: parsing is the
+        caller's business, and JSONB parses in the driver would use the slowest parser there is.
     """
     rows = connection.execute(READ, {"mbids": [str(mbid) for mbid in mbids]})
     for row in rows:

@@ -11,7 +11,6 @@ In ``.jsonl`` each line is ``{"id": ..., "document": ...}``.
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import unicodedata
@@ -22,18 +21,21 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from trainer.errors import DocumentError
 from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_yaml
+from trainer.regular_files import open_unpacked
 from trainer.wording import shown
 
-__all__ = ["parse_json", "parse_yaml", "read_documents", "recording_id"]
+__all__ = ["check_id", "parse_json", "parse_yaml", "read_documents", "recording_id"]
 
 _PARSED = (".json", ".yaml", ".yml", ".sig")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _MBID = re.compile(_UUID, re.IGNORECASE)
 _FIRST_SUBMISSION = re.compile(f"({_UUID})-0", re.IGNORECASE)
+MAX_ID = 500  # characters; MBIDs have 36, file names 255 bytes at most
+
 _LINE_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([^"\\]+)"')
 
 
@@ -163,7 +165,7 @@ def _file_source(path: Path) -> _Source:
 
 
 def _read_file(path: Path) -> Any:
-    with _opened(path) as stream:
+    with open_unpacked(path) as stream:
         text = stream.read(MAX_BYTES + 1)
     suffix = _split(path.name)[1]
     # Essentia writes JSON by default, whatever its output is called, and many call it .sig.
@@ -173,7 +175,7 @@ def _read_file(path: Path) -> Any:
 
 def _lines(path: Path) -> Iterator[_Source]:
     with _naming(_shown_path(path)):
-        stream = _opened(path)
+        stream = open_unpacked(path)
     with stream:
         for number in count(1):
             place = f"{_shown_path(path)}, line {number}"
@@ -196,9 +198,16 @@ def _line_source(line: bytes, place: str) -> _Source:
 
 
 def _line_id(value: Any) -> str:
+    check_id(value)
+    return recording_id(value)
+
+
+def check_id(value: Any) -> None:
+    """Raise DocumentError if a value is not the id of a recording."""
     if not isinstance(value, str) or not value:
         raise DocumentError(f'"id" is {shown(value)}, not the id of a recording')
-    return recording_id(value)
+    if len(value) > MAX_ID:
+        raise DocumentError(f'"id" is {shown(value)}, longer than {MAX_ID} characters')
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -212,12 +221,6 @@ def _document(value: dict[str, Any]) -> Any:
     if "document" not in value:
         raise DocumentError('the line has no "document" beside its "id"')
     return value["document"]
-
-
-def _opened(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return cast("BinaryIO", gzip.open(path))
-    return path.open("rb")
 
 
 @contextmanager

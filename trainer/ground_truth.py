@@ -11,7 +11,6 @@ Three kinds of files are read, each also compressed (``.gz``):
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any, Self
 from trainer.documents import recording_id
 from trainer.errors import DocumentError, GroundTruthError
 from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_yaml
+from trainer.regular_files import open_unpacked
 from trainer.selection import (
     MIN_CLASSES,
     MIN_RECORDINGS,
@@ -36,6 +36,7 @@ from trainer.wording import counted, listed, shown
 __all__ = ["GroundTruth", "Selection", "artist_filter", "limit_class_sizes", "select"]
 
 MAX_CLASSES = 1000
+MAX_RECORDINGS = 250_000  # their documents are in memory together, some 15 GB of them
 MAX_LENGTH = 500  # characters of a class name or an id
 
 _HEADINGS = frozenset(
@@ -72,7 +73,8 @@ class GroundTruth:
         ------
         GroundTruthError
             There are fewer than two classes, or more than 1,000; a class has fewer than two
-            recordings; a recording is in two classes; a name or an id is not usable text.
+            recordings, or all together have more than 250,000; a recording is in two classes; a
+            name or an id is not usable text.
         """
         found: dict[str, dict[str, None]] = {}
         for label, recordings in classes:
@@ -154,6 +156,11 @@ def _check_sizes(name: str, size_of: Mapping[str, int]) -> None:
         raise GroundTruthError(
             f"{dataset} has {len(size_of):,} classes; at most {MAX_CLASSES:,} can be told apart"
         )
+    total = sum(size_of.values())
+    if total > MAX_RECORDINGS:
+        raise GroundTruthError(
+            f"{dataset} has {total:,} recordings; at most {MAX_RECORDINGS:,} can be trained on"
+        )
     small = {label: size for label, size in size_of.items() if size < MIN_RECORDINGS}
     if small:
         sizes = listed(f"class {shown(label)} has {_some(size)}" for label, size in small.items())
@@ -192,8 +199,7 @@ def _parser(path: Path) -> tuple[str, Callable[[bytes], Parsed]]:
 
 
 def _read(path: Path) -> bytes:
-    compressed = path.name.lower().endswith(".gz")
-    with gzip.open(path) if compressed else path.open("rb") as stream:
+    with open_unpacked(path) as stream:
         text = stream.read(MAX_BYTES + 1)
     check_size(text)
     return text

@@ -18,11 +18,12 @@ The keys are those that AcousticBrainz writes into a job's row, and some more:
 ======================== ================================================================
 
 Null and an empty list mean the default, as rows from before a key existed lack it. Any other key
-is kept and has no effect.
+is kept and has no effect; all together they are bounded, for they are stored with every result.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -38,8 +39,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from trainer.errors import OptionsError
+from trainer.errors import DocumentError, OptionsError
 from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS, KERNELS, PREPROCESSINGS, Project
+from trainer.parsing import MAX_DEPTH, check_depth
 from trainer.selection import NormalizeMode
 from trainer.wording import listed, shown
 
@@ -47,6 +49,7 @@ MAX_VALUES = 50  # of one axis of the grid
 MAX_EXPONENT = 30  # 2**30 is far outside of where an SVM learns
 MAX_SEED = 2**32 - 1
 MIN_FOLDS, MAX_FOLDS = 2, 50
+MAX_BYTES = 2**16  # of all options as JSON, those that are unknown included
 
 
 def _refused(value: Any, expected: str) -> PydanticCustomError:
@@ -166,17 +169,19 @@ class JobOptions(BaseModel):
         if options is None:
             options = {}
         if not isinstance(options, Mapping):
-            raise OptionsError(f"options: {shown(options)} is not a JSON object")
+            raise OptionsError(f"options: {shown(options)} {_no_object(options)}")
         known = {
             key: options[key]
             for key in cls.model_fields.keys() & options.keys() - {"given"}
             if options[key] is not None and options[key] != []
         }
         try:
-            return cls(**known, given=dict(options))
+            parsed = cls(**known, given=dict(options))
         except ValidationError as error:
             problems = listed((_problem(**details) for details in error.errors()), separator="; ")
             raise OptionsError(problems) from error
+        _check_size(options)
+        return parsed
 
     @property
     def project(self) -> Project:
@@ -189,6 +194,26 @@ class JobOptions(BaseModel):
             balance_classes=self.balance_classes,
             folds=self.folds,
             nested=self.nested,
+        )
+
+
+def _no_object(options: Any) -> str:
+    if isinstance(options, str) and options.startswith("{"):  # as the database gives what it is
+        return "is nested too deep, or holds a number of thousands of digits"
+    return "is not a JSON object"
+
+
+def _check_size(options: Mapping[str, Any]) -> None:
+    try:
+        check_depth(options)
+        size = len(json.dumps(options))
+    except (DocumentError, RecursionError) as error:
+        raise OptionsError(f"options: they are nested more than {MAX_DEPTH} levels deep") from error
+    except (TypeError, ValueError) as error:
+        raise OptionsError(f"options: they cannot be written as JSON ({error})") from error
+    if size > MAX_BYTES:
+        raise OptionsError(
+            f"options: {size:,} bytes of JSON are more than the {MAX_BYTES:,} that are possible"
         )
 
 

@@ -1,5 +1,6 @@
 """One attempt at a job as its parent process holds it: files, child, and how it ends."""
 
+import math
 import os
 import signal
 import time
@@ -13,15 +14,17 @@ from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome
 from worker.attempt_folder import AttemptFolder, hold
 from worker.checkpoint_files import written
 from worker.child_process import ChildProcess
-from worker.conclusion import Conclusion, sentence
+from worker.conclusion import Conclusion, sentence, too_much_memory, too_much_time
 from worker.host_fault import disk_sentence
+from worker.memory import held_memory
 from worker.model_store import ModelStore
-from worker.settings import MEBIBYTE, Settings
+from worker.settings import Settings
+from worker.waiting_child import COMMAND, WaitingChild
 
 # Between asking a process group to end and killing it.
 GRACE_SECONDS = 5.0
-
-_COMMAND = ("-m", "worker.training_child")
+# Between two looks at how much memory a child holds, if that is limited.
+_MEMORY_SECONDS = 0.5
 
 
 class Attempt:
@@ -39,6 +42,9 @@ class Attempt:
         The log tells that it goes on from an earlier attempt.
     unsaved
         How often a checkpoint could not be written because the database was away.
+    kill_at, give_up_at
+        When a child that was told to end is killed (`None`: it was not told), and when one that
+        was not is. By ``time.monotonic``.
     lost
         The job belongs to somebody else; whatever comes of this attempt is thrown away.
     """
@@ -52,20 +58,22 @@ class Attempt:
         self.unsaved = 0
         self.lost = False
         self.kill_at: float | None = None
+        self.give_up_at = time.monotonic() + (settings.job_seconds or math.inf)
         self._settings = settings
         self._store = ModelStore(settings.model_dir)
         self._folder = AttemptFolder(settings.project_dir, job.id, job.attempt)
         self._held: int | None = None
+        self._beyond: tuple[Outcome, str] | None = None
         self._child: ChildProcess | None = None
 
     @classmethod
-    def start(cls, job: EvaluationJob, settings: Settings) -> Self:
+    def start(cls, job: EvaluationJob, settings: Settings, waiting: WaitingChild) -> Self:
         """Start the training; where that fails, the attempt has failed, and nothing else."""
         attempt = cls(job, settings)
         try:
             attempt._held = hold(attempt._folder)
-            attempt._child = ChildProcess(
-                _COMMAND, attempt._assignment(), output=attempt._folder.output
+            attempt._child = waiting.take(attempt._assignment()) or ChildProcess(
+                COMMAND, attempt._assignment(), output=attempt._folder.output
             )
         except OSError as error:
             attempt.conclude_error(error)
@@ -82,6 +90,12 @@ class Attempt:
     def running(self) -> bool:
         """Whether there is a child."""
         return self._child is not None
+
+    @property
+    def look_again_at(self) -> float:
+        """When limits have to be looked at again, by ``time.monotonic``."""
+        looks = self._settings.job_memory is not None
+        return min(self.give_up_at, time.monotonic() + _MEMORY_SECONDS if looks else math.inf)
 
     @property
     def resumed(self) -> int:
@@ -102,14 +116,38 @@ class Attempt:
         if self._child is None:
             return
         self.progress = self._child.read_progress() or self.progress
+        self._hold_to_limits()
         if self.kill_at is not None and time.monotonic() >= self.kill_at:
             self._child.signal_group(signal.SIGKILL)
             self.kill_at = time.monotonic() + GRACE_SECONDS
         end = self._child.reap()
         if end is not None:
-            concluded = Conclusion.of(self._child, end, self._folder, stopped=self.stopping)
+            concluded = Conclusion.of(
+                self._child,
+                end,
+                self._folder,
+                stopped=self.stopping,
+                memory=self._settings.job_memory,
+            )
+            if self._beyond is not None and concluded.outcome is Outcome.INTERRUPTED:
+                outcome, message = self._beyond
+                concluded = replace(concluded, outcome=outcome, message=message)
             self.conclusion = replace(concluded, progress=self.progress)
             self._child = None
+
+    def _hold_to_limits(self) -> None:
+        """End a child that takes too long or too much."""
+        if self._child is None or self.stopping:
+            return
+        settings, held = self._settings, 0
+        if settings.job_memory is not None:
+            held = held_memory(self._child.pid)
+        if settings.job_memory is not None and held > settings.job_memory:
+            self._beyond = (Outcome.ERROR, too_much_memory(held, settings.job_memory))
+            self.stop(grace=0)
+        elif settings.job_seconds is not None and time.monotonic() >= self.give_up_at:
+            self._beyond = (Outcome.TIMEOUT, too_much_time(settings.job_seconds))
+            self.stop()
 
     def stop(self, *, grace: float = GRACE_SECONDS) -> None:
         """Tell the child, and all that it started, to end within `grace` seconds."""
@@ -157,7 +195,7 @@ class Attempt:
             "project_dir": str(settings.project_dir),
             "engine": settings.engine,
             "jobs": settings.jobs,
-            "memory": settings.memory_mib * MEBIBYTE,
+            "memory": settings.engine_memory,
             "checkpoint_seconds": settings.checkpoint_seconds,
             "outcome": str(self._folder.outcome),
         }

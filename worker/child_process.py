@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 # A folder from which `python -m` finds the packages of this installation before any other.
 _ROOT = Path(__file__).resolve().parents[1]
@@ -56,9 +56,16 @@ class Exit:
             cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         )
 
-    def sentence(self) -> str:
-        """Say it for a person who reads the job's status."""
-        peak = f"peak memory {self.peak_memory / 2**20:,.0f} MiB"
+    def sentence(self, memory: int | None = None) -> str:
+        """Say it for a person who reads the job's status.
+
+        Parameters
+        ----------
+        memory
+            How much it could have had. Bytes.
+        """
+        of = f" of {memory / 2**20:,.0f}" if memory else ""
+        peak = f"peak memory {self.peak_memory / 2**20:,.0f}{of} MiB"
         if self.signal is None:
             return f"training process ended with exit code {self.code} and no result; {peak}"
         name = _signal_name(self.signal)
@@ -76,9 +83,10 @@ class ChildProcess:
     assignment
         What the child is to do, as JSON values; the child finds ``progress`` (a file descriptor to
         write to), ``lifeline`` (one to read, which ends when this process ends) and ``parent`` (the
-        id of this process) added to it.
+        id of this process) added to it. `None`: it finds these and ``go``, from which one byte
+        can be read once `assign` was called, and ``orders``, where the assignment then is.
     output
-        File for what it prints.
+        File for what it prints; `None` for one without a name.
 
     Attributes
     ----------
@@ -88,34 +96,66 @@ class ChildProcess:
         The last progress that was read.
     """
 
-    def __init__(self, command: Sequence[str], assignment: dict[str, Any], *, output: Path) -> None:
-        self.progress, progress_end = os.pipe()
-        lifeline_end, self._lifeline = os.pipe()
+    def __init__(
+        self, command: Sequence[str], assignment: dict[str, Any] | None, *, output: Path | None
+    ) -> None:
+        self._open = contextlib.ExitStack()
+        self.progress, progress_end = self._pipe()
+        lifeline, lifeline_end = self._pipe(reading=False)
+        self._go, go_end = self._pipe(reading=False)
+        del lifeline  # it says nothing, and is closed in the end
         self.said: Any = None
         self._unread = b""
-        self._output = output
+        self._tail = ""
         os.set_blocking(self.progress, False)
         self.progress_open = True  # at its end it would be ready to read for ever
         given = {"progress": progress_end, "lifeline": lifeline_end, "parent": os.getpid()}
         try:
-            with tempfile.TemporaryFile() as file, output.open("wb") as printed:
-                file.write(json.dumps(assignment | given).encode())
-                file.seek(0)
-                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, *command],
-                    stdin=file,
-                    stdout=printed,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(progress_end, lifeline_end),
-                    start_new_session=True,
-                    cwd=_ROOT,
-                )
+            first = self._file()
+            # A file of its own, for a child that has only just been started has not read the first.
+            self._orders = self._file()
+            self._printed = self._file() if output is None else self._file(output)
+            if assignment is None:
+                assignment = {"go": go_end, "orders": self._orders.fileno()}
+            _hand_over(assignment | given, first)
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, *command],
+                stdin=first,
+                stdout=self._printed,
+                stderr=subprocess.STDOUT,
+                pass_fds=(progress_end, lifeline_end, go_end, self._orders.fileno()),
+                start_new_session=True,
+                cwd=_ROOT,
+            )
         except BaseException:
-            self._close()
+            self._open.close()
             raise
         finally:
-            os.close(progress_end)
-            os.close(lifeline_end)
+            for descriptor in (progress_end, lifeline_end, go_end):
+                os.close(descriptor)
+
+    def _pipe(self, *, reading: bool = True) -> tuple[int, int]:
+        """Make a pipe: the end that is read from or written to here, and the child's."""
+        read_end, write_end = os.pipe()
+        ours, theirs = (read_end, write_end) if reading else (write_end, read_end)
+        self._open.callback(os.close, ours)
+        return ours, theirs
+
+    def assign(self, assignment: dict[str, Any]) -> None:
+        """Give a child that was started without one its assignment.
+
+        Raises
+        ------
+        BrokenPipeError
+            It has ended.
+        """
+        _hand_over(assignment, self._orders)
+        os.write(self._go, b"!")
+
+    def _file(self, path: Path | None = None) -> IO[bytes]:
+        """Open a file for as long as there is the child: at a path, or one without a name."""
+        file = tempfile.TemporaryFile() if path is None else path.open("w+b")  # noqa: SIM115
+        return self._open.enter_context(file)
 
     @property
     def pid(self) -> int:
@@ -151,7 +191,8 @@ class ChildProcess:
         self.read_progress()
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)  # or Popen warns of a leak
-        self._close()
+        self._tail = self._read_tail()
+        self._open.close()
         return Exit.of(status, usage)
 
     def wait_for_end(self) -> None:
@@ -159,15 +200,21 @@ class ChildProcess:
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
     def output_tail(self) -> str:
-        """Give the end of what it printed, nothing if that cannot be read."""
-        with contextlib.suppress(OSError), self._output.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").strip()
+        """Give the end of what it printed, once it was reaped; nothing if that cannot be read."""
+        return self._tail
+
+    def _read_tail(self) -> str:
+        with contextlib.suppress(OSError):
+            self._printed.seek(max(0, self._printed.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return self._printed.read().decode("utf-8", "replace").strip()
         return ""
 
-    def _close(self) -> None:
-        os.close(self.progress)
-        os.close(self._lifeline)
+
+def _hand_over(assignment: dict[str, Any], file: IO[bytes]) -> None:
+    """Write what a child reads; it shares the file's position."""
+    file.write(json.dumps(assignment).encode())
+    file.flush()
+    file.seek(0)
 
 
 def _signal_name(number: int) -> str:

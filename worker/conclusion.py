@@ -14,6 +14,7 @@ from schema.errors import NotFound
 from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
 from worker.attempt_folder import AttemptFolder
 from worker.child_process import ChildProcess, Exit
+from worker.memory import MEBIBYTE, most_memory
 
 _UNKNOWN = Usage(exit_code=None, signal=None, peak_memory=None, cpu_seconds=None)
 
@@ -52,7 +53,15 @@ class Conclusion:
         return self.terminal or self.outcome is Outcome.DONE
 
     @classmethod
-    def of(cls, child: ChildProcess, end: Exit, folder: AttemptFolder, *, stopped: bool) -> Self:
+    def of(
+        cls,
+        child: ChildProcess,
+        end: Exit,
+        folder: AttemptFolder,
+        *,
+        stopped: bool,
+        memory: int | None = None,
+    ) -> Self:
         """Conclude from what a training process left.
 
         Parameters
@@ -64,6 +73,8 @@ class Conclusion:
         stopped
             Whether it was we who ended it. An outcome that was complete by then counts all the
             same.
+        memory
+            How much the process was allowed. Bytes; `None`: what there is.
         """
         usage = Usage(
             exit_code=end.code,
@@ -83,7 +94,12 @@ class Conclusion:
         if isinstance(child.said, dict) and "failed" in child.said:
             failure = str(child.said["failed"])
             return cls(outcome=Outcome.ERROR, message=failure, traceback=tail, usage=usage)
-        return cls(outcome=Outcome.CRASHED, message=end.sentence(), traceback=tail, usage=usage)
+        return cls(
+            outcome=Outcome.CRASHED,
+            message=end.sentence(most_memory(memory)),
+            traceback=tail,
+            usage=usage,
+        )
 
     def write(self, connection: Connection, job: EvaluationJob, *, max_attempts: int) -> str | None:
         """Write it, if the job is still ours.
@@ -126,6 +142,23 @@ class Conclusion:
             usage=self.usage,
             progress=self.progress,
         )
+
+
+def too_much_time(seconds: float) -> str:
+    """Say of a training that we ended it because it took too long."""
+    return (
+        f"the training took longer than the {seconds:,.0f} s that ACOUSTIC_JOB_SECONDS allows: "
+        "raise that, or give the job fewer combinations or recordings"
+    )
+
+
+def too_much_memory(held: int, limit: int) -> str:
+    """Say of a training that we ended it because it took too much; both in bytes."""
+    return (
+        f"the training took {held / MEBIBYTE:,.0f} MiB of memory, more than the "
+        f"{limit / MEBIBYTE:,.0f} MiB that ACOUSTIC_JOB_MEMORY_MIB allows: raise that, or give "
+        "the job fewer recordings"
+    )
 
 
 def sentence(error: BaseException) -> str:

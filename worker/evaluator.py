@@ -18,10 +18,12 @@ from worker.attempt import GRACE_SECONDS, Attempt
 from worker.attempt_folder import remove_leftovers
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink, Outage
+from worker.heartbeat import Heartbeat
 from worker.job_queue import JobQueue
 from worker.model_store import ModelStore
 from worker.settings import Settings
 from worker.supervisor import Drain, Supervisor, Timer
+from worker.waiting_child import WaitingChild
 
 DONE, UNEXPECTED, JOB_FAILED = 0, 1, 4
 
@@ -93,6 +95,8 @@ class Evaluator:
         self._renewal = Timer(settings.renewal_seconds)
         self._sweep = Timer(settings.renewal_seconds)
         self._drain = Drain(settings.drain_seconds, GRACE_SECONDS)
+        self._heartbeat = Heartbeat(settings.heartbeat)
+        self._waiting = WaitingChild(wanted=settings.warm_child and not once)
         self._attempt: Attempt | None = None
         self._exit_code: int | None = None
         self._log = structlog.get_logger("worker.evaluator")
@@ -110,6 +114,7 @@ class Evaluator:
 
     def close(self) -> None:
         """Leave no process and no working file, whatever ended the loop."""
+        self._waiting.close()
         if self._attempt is not None:
             self._attempt.kill()
             # Whether the database took a result is not known then, so the bundle stays; the next
@@ -125,6 +130,7 @@ class Evaluator:
             try:
                 self._link.run(check_revision)
             except Outage:
+                self._heartbeat.beat()
                 self._supervisor.wait(self._link.away)
             else:
                 return
@@ -152,13 +158,16 @@ class Evaluator:
             deadlines.append(drain.give_up_at)
         else:
             timers += [] if attempt.lost else [self._renewal.due]
-            deadlines += [drain.stop_at if attempt.kill_at is None else attempt.kill_at]
+            ending = min(drain.stop_at, attempt.look_again_at)
+            deadlines += [ending if attempt.kill_at is None else attempt.kill_at]
         now = time.monotonic()
         database = max(min(timers) - now, self._link.away)
         return min(database, *(deadline - now for deadline in deadlines), _LONGEST_WAIT)
 
     def _turn(self) -> None:
+        self._heartbeat.beat()
         self._attend_child()
+        self._waiting.attend()
         self._heed_signals()
         if self._link.away == 0:
             self._talk()
@@ -184,6 +193,7 @@ class Evaluator:
     def _heed_signals(self) -> None:
         stops = self._supervisor.stops
         if stops and not self._drain.started:
+            self._waiting.close()
             self._log.info("told to stop", drain_seconds=self._settings.drain_seconds)
         self._drain.note(stops)
         if self._attempt is None or time.monotonic() < self._drain.stop_at:
@@ -231,7 +241,7 @@ class Evaluator:
         structlog.contextvars.bind_contextvars(job=str(job.id), attempt=job.attempt)
         self._log.info("job claimed")
         self._renewal.restart()
-        self._attempt = Attempt.start(job, self._settings)
+        self._attempt = Attempt.start(job, self._settings, self._waiting)
         with suppress(Outage):
             self._remove_orphans(job)
 

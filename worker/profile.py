@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.errors import ModelError, TrainerError
 from trainer.parsing import parse_yaml
+from trainer.regular_files import read_regular
 from trainer.wording import shown
 from worker.settings import SettingsError
 
@@ -147,8 +148,7 @@ def _open(entry: Entry) -> "Model":
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as stream:
-            text = stream.read(_MAX_BYTES + 1)
+        text = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise SettingsError([f"profile {path} cannot be read: {error.strerror}"]) from error
     if len(text) > _MAX_BYTES:

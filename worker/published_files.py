@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trainer.errors import ModelError
+from trainer.regular_files import open_regular
 from trainer.wording import shown
 
 _FOLDER = "published"
@@ -109,7 +110,7 @@ class PublishedFiles:
         """
         file = self.find(path)
         try:
-            with file.open("rb") as stream:
+            with open_regular(file) as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(f"{file} cannot be read: {error.strerror}") from error
@@ -121,7 +122,7 @@ def _copy(source: Path, target: int) -> str:
     digest = hashlib.sha256()
     size = 0
     try:
-        with source.open("rb") as file:
+        with open_regular(source) as file:
             while block := file.read(_BLOCK):
                 size += len(block)
                 if size > _MOST_BYTES:

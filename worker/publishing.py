@@ -14,6 +14,8 @@ from schema.models import PublishedModel, Status
 from trainer.documents import parse_json
 from trainer.errors import ModelError, TrainerError
 from trainer.models.opening import open_model
+from trainer.parsing import MAX_BYTES
+from trainer.regular_files import read_regular
 from trainer.wording import listed
 from worker.model_store import ModelStore
 from worker.published_files import PublishedFiles
@@ -142,7 +144,9 @@ def read_class_mapping(path: Path) -> dict[str, str]:
         The file is none.
     """
     try:
-        content = parse_json(path.read_bytes(), unique_keys=True)
+        content = parse_json(read_regular(path, MAX_BYTES), unique_keys=True)
+    except OSError as error:
+        raise ModelError(f"class mapping {path} cannot be read: {error.strerror}") from error
     except TrainerError as error:
         raise ModelError(f"class mapping {path}: {error}") from error
     readable = isinstance(content, dict) and all(

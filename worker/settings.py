@@ -14,6 +14,7 @@ from typing import Any, Self
 from sqlalchemy.engine import make_url
 
 from migrations import psycopg2_url
+from worker.memory import MEBIBYTE
 
 PREFIX = "ACOUSTIC_"
 
@@ -116,9 +117,6 @@ def _setting(
     return {"parse": parse, "default": default, "name": name}
 
 
-MEBIBYTE = 2**20
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a worker is told from outside, validated.
@@ -135,6 +133,11 @@ class Settings:
     lease_seconds, poll_seconds, drain_seconds
         How long a job is held without news of its worker, the time between two looks for a job, and
         the time a running job is given to end by itself when the worker is told to stop. Seconds.
+    job_seconds, job_memory_mib
+        How long an attempt at a job may take, and how much memory; `None`: as long and as much as
+        it likes.
+    warm_child
+        Whether a training process with its imports done waits for the next job.
     checkpoint_seconds
         How long a training goes on before it first keeps what it has found for the next attempt;
         0: it keeps nothing.
@@ -146,6 +149,8 @@ class Settings:
         TCP port of the metrics, `None` for none.
     log_format, log_level
         ``console`` or ``json``; ``DEBUG`` to ``ERROR``, in lower case.
+    heartbeat
+        File that the evaluator touches with every turn, `None` for none.
     keep_lowlevel
         Whether the low-level files of a project folder stay when its job has ended.
     unknown
@@ -161,12 +166,16 @@ class Settings:
     lease_seconds: float = field(metadata=_setting(_seconds(1, 86_400), "60"))
     poll_seconds: float = field(metadata=_setting(_seconds(0.05, 3_600), "5"))
     drain_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))
+    job_seconds: float | None = field(metadata=_setting(_seconds(1, 31_536_000), ""))
+    job_memory_mib: int | None = field(metadata=_setting(_whole(64, 16_777_216), ""))
+    warm_child: bool = field(metadata=_setting(_switch, "1"))
     checkpoint_seconds: float = field(metadata=_setting(_seconds(0, 86_400), "20"))
     max_attempts: int = field(metadata=_setting(_whole(1, 100), "3"))
     batch_size: int = field(metadata=_setting(_whole(1, 10_000), "100"))
     metrics_port: int | None = field(metadata=_setting(_whole(1, 65_535), ""))
     log_format: str = field(metadata=_setting(_one_of("console", "json"), "console"))
     log_level: str = field(metadata=_setting(_one_of("debug", "info", "warning", "error"), "info"))
+    heartbeat: Path | None = field(metadata=_setting(_folder, ""))
     keep_lowlevel: bool = field(metadata=_setting(_switch, "0"))
     unknown: tuple[str, ...] = ()
 
@@ -194,6 +203,17 @@ class Settings:
         if problems or misspelt:
             raise SettingsError(problems + misspelt)
         return cls(**values, unknown=unknown)
+
+    @property
+    def job_memory(self) -> int | None:
+        """`job_memory_mib` in bytes."""
+        return None if self.job_memory_mib is None else self.job_memory_mib * MEBIBYTE
+
+    @property
+    def engine_memory(self) -> int:
+        """Bytes for the matrices of the native engine: of a job with a limit half at most."""
+        wanted = self.memory_mib * MEBIBYTE
+        return wanted if self.job_memory is None else min(wanted, self.job_memory // 2)
 
     @property
     def renewal_seconds(self) -> float:

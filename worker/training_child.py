@@ -1,10 +1,12 @@
 """The training process: one job from its rows to a bundle, then a file that says how it went.
 
-``python -m worker.training_child`` reads its assignment, a JSON object, from standard input. It
-never writes to the database: whether its result counts is the parent's to find out. Nothing heavy
-is imported before it is tied to its parent's life.
+``python -m worker.training_child`` reads its assignment, a JSON object, from standard input; or it
+finds there that it is to wait for one, and makes ready meanwhile. It never writes to the database:
+whether its result counts is the parent's to find out. Nothing heavy is imported before it is tied
+to its parent's life.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -18,6 +20,7 @@ from worker.lifeline import die_with_parent, guard_group
 
 # Progress is for people; a tiny problem takes less than a millisecond.
 _PROGRESS_SECONDS = 0.1
+_NEEDED = ("worker.training_job", "trainer.dataset", "trainer.training")
 _LONGEST_MESSAGE = 2000  # a pipe takes as much at once
 
 
@@ -26,6 +29,8 @@ def main() -> None:
     assignment = json.load(sys.stdin)
     die_with_parent(assignment["parent"])
     guard_group(assignment["lifeline"])
+    if "go" in assignment:
+        assignment |= _awaited(assignment["go"], assignment["orders"])
     outcome = _outcome(assignment)
     try:
         _hand_over(outcome, Path(assignment["outcome"]))
@@ -34,6 +39,19 @@ def main() -> None:
         said = outcome.get("message") or _unforeseen(error, assignment)
         os.write(assignment["progress"], _json({"failed": said[:_LONGEST_MESSAGE]}) + b"\n")
         raise
+
+
+def _awaited(go: int, orders: int) -> dict[str, Any]:
+    """Import what every job needs, then wait for one."""
+    for module in _NEEDED:
+        importlib.import_module(module)
+    importlib.import_module("trainer.grid.engines").choose_engine("auto")
+    if not os.read(go, 1):
+        sys.exit()  # nobody is there any more to give one
+    os.close(go)
+    with open(orders, "rb") as file:
+        assignment: dict[str, Any] = json.load(file)
+    return assignment
 
 
 def _hand_over(outcome: dict[str, Any], path: Path) -> None:

@@ -47,6 +47,7 @@ from schema.evaluation_jobs.operating import (
     retry,
     show,
 )
+from schema.evaluation_jobs.pausing import Pause, pause, paused, resume, retry_failed
 from schema.evaluation_jobs.values import (
     Attempt,
     EvaluationJob,
@@ -64,6 +65,7 @@ __all__ = [
     "JobDetails",
     "JobStatus",
     "Outcome",
+    "Pause",
     "Usage",
     "attempt_outcome",
     "cancel",
@@ -76,9 +78,13 @@ __all__ = [
     "load_checkpoints",
     "matching",
     "open_attempt",
+    "pause",
+    "paused",
     "renew",
     "rescue",
+    "resume",
     "retry",
+    "retry_failed",
     "save_checkpoint",
     "show",
 ]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from schema.documents import storable
+from schema.documents import MAX_TEXT, storable
 from schema.highlevel.values import Recording
 
 __all__ = ["CHANNEL", "claim_again", "claim_new", "give_back", "lock", "read"]
@@ -66,14 +66,17 @@ LOCK = text("""
 # Scalar subqueries, not joins: whatever the statistics say, each is one look into an index.
 READ = text("""
     SELECT wanted.id, l.gid AS mbid,
-           (SELECT d.data::text FROM lowlevel_json d WHERE d.id = wanted.id) AS document,
+           (SELECT CASE WHEN octet_length(d.data) <= :most THEN d.data
+                        ELSE left(d.data, :most) END
+              FROM (SELECT data::text AS data FROM lowlevel_json
+                     WHERE id = wanted.id OFFSET 0) d) AS document,
            EXISTS (SELECT FROM highlevel_meta m WHERE m.id = wanted.id) AS complete,
            ARRAY(SELECT o.model FROM highlevel_model o
                   WHERE o.highlevel = wanted.id
                     AND o.model = ANY(CAST(:models AS integer[]))) AS present
       FROM unnest(CAST(:ids AS integer[])) AS wanted (id) LEFT JOIN lowlevel l USING (id)
   ORDER BY wanted.id
-""")
+""").bindparams(most=MAX_TEXT)
 
 # The attempt is taken back as long as that may be the host's or the network's fault.
 GIVE_BACK = text("""

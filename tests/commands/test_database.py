@@ -1,5 +1,6 @@
 """``acoustic migrate`` and ``acoustic doctor``."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -206,3 +207,19 @@ def test_the_database_is_reached_whatever_driver_its_url_names(
         named = url.set(drivername="postgresql").render_as_string(hide_password=False)
         named = named.replace("postgresql", driver, 1)
         assert acoustic("jobs", "list", DATABASE_URL=named).exit_code == 0
+
+
+def test_whether_an_evaluator_is_alive_is_told_without_the_database(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    turns = tmp_path / "turns"
+    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}
+
+    assert acoustic("doctor", "--alive", **environment).exit_code == 2
+    environment["ACOUSTIC_HEARTBEAT"] = str(turns)
+    missing = acoustic("doctor", "--alive", **environment)
+    assert (missing.exit_code, "is not there" in missing.stderr) == (1, True)
+    turns.touch()
+    assert acoustic("doctor", "--alive", **environment).exit_code == 0
+    os.utime(turns, (0, 0))
+    assert "is stuck" in acoustic("doctor", "--alive", **environment).stderr

@@ -410,3 +410,36 @@ def test_a_lock_that_is_held_too_long_is_a_sentence(
     assert result.exit_code == 1
     assert "The database gave up: canceling statement due to statement timeout" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_paused_queue_is_seen_in_the_list_and_by_the_doctor(on_database: Acoustic) -> None:
+    assert on_database("jobs", "pause", "--reason", "disk \x1b[31mfull").exit_code == 0
+
+    assert "disk" in on_database("jobs", "list").stderr
+    assert "\x1b" not in on_database("jobs", "list").stderr
+    assert "has been paused" in " ".join(on_database("doctor").stdout.split())
+    assert on_database("jobs", "resume").exit_code == 0
+    assert "paused" not in on_database("jobs", "list").stderr
+
+
+def test_all_failed_jobs_are_tried_again_at_once(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob, details: Details
+) -> None:
+    fail(engine, claimed, "No space left on device.")
+
+    shown = on_database("jobs", "retry", "--failed", "--reason", "no space", "--dry-run")
+    assert shown.stdout.strip() == str(claimed.id)
+    assert details(claimed.id).status.status == "failed"
+    done = on_database("jobs", "retry", "--failed", "--since", "2h")
+
+    assert done.stdout.strip() == str(claimed.id)
+    assert details(claimed.id).status.status == "pending"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--failed", "abcd"], ["abcd", "--since", "2h"], ["--failed", "--since", "2"]]
+)
+def test_retry_takes_a_job_or_those_that_failed(
+    on_database: Acoustic, arguments: list[str]
+) -> None:
+    assert on_database("jobs", "retry", *arguments).exit_code == 2

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from schema import highlevel
+from schema.documents import MAX_TEXT
 from schema.errors import NotFound
 from schema.highlevel import Outputs, Recording, claiming, sweeping, writing
 
@@ -451,7 +452,7 @@ STATEMENTS = {
     "claim new": (claiming.CLAIM_NEW, {"worker": "w", "limit": 100, "patience": NOW}),
     "claim again": (claiming.CLAIM_AGAIN, {"worker": "w", "max_attempts": 3, "patience": NOW}),
     "lock": (claiming.LOCK, {"ids": list(range(500, 600)), "worker": "w"}),
-    "read": (claiming.READ, {"ids": list(range(500, 600)), "models": [1]}),
+    "read": (claiming.READ, {"ids": list(range(500, 600)), "models": [1], "most": MAX_TEXT}),
     "give back": (claiming.GIVE_BACK, {"worker": "w", "forgiven": 20}),
     "exhaust": (writing.EXHAUST, {"max_attempts": 1, "build": "b", "limit": 100}),
     "sweep": (sweeping.SWEEP, {"after": 500, "limit": LOOKED_AT, "priority": 1}),

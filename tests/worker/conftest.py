@@ -261,6 +261,8 @@ def evaluators(service: Service) -> Iterator[StartEvaluator]:
             "ACOUSTIC_LEASE_SECONDS": "4",
             "ACOUSTIC_POLL_SECONDS": "0.2",
             "ACOUSTIC_DRAIN_SECONDS": "0.2",
+            # Most tests are of one job, and the process that waits would only take their time.
+            "ACOUSTIC_WARM_CHILD": "0",
             **{f"ACOUSTIC_{name.upper()}": str(value) for name, value in settings.items()},
         }
         number = len(list(service.folder.glob("evaluator-*.log")))

@@ -43,6 +43,7 @@ from trainer.models.manifest import FORMAT, Arrays, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
+from trainer.regular_files import read_regular
 
 MAX_BYTES = 2**31
 
@@ -244,11 +245,12 @@ def _arrays(model: Model) -> Arrays:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no model bundle is")
-        return path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no model bundle is")
+    return content
 
 
 def _parse(content: bytes) -> Model:

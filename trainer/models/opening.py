@@ -8,6 +8,7 @@ from pathlib import Path
 from trainer.errors import ModelError
 from trainer.models import gaia_history
 from trainer.models.bundle import Model
+from trainer.regular_files import open_regular
 
 
 def open_model(path: Path, *, name: str | None = None, sha256: str | None = None) -> Model:
@@ -35,7 +36,7 @@ def open_model(path: Path, *, name: str | None = None, sha256: str | None = None
 
 def _first_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(len(gaia_history.MAGIC))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error

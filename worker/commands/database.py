@@ -3,9 +3,10 @@
 import click
 from rich.table import Table
 
-from worker.commands.failures import SCHEMA_MISMATCH
+from worker.commands.failures import SCHEMA_MISMATCH, CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
+from worker.heartbeat import LONGEST_SECONDS, silence
 
 
 @click.command()
@@ -46,13 +47,18 @@ def migrate(invocation: Invocation, *, check: bool) -> int:
 
 
 @click.command()
+@click.option(
+    "--alive", is_flag=True, help="Only whether an evaluator touches ACOUSTIC_HEARTBEAT: cheap."
+)
 @click.pass_obj
-def doctor(invocation: Invocation) -> int:
+def doctor(invocation: Invocation, *, alive: bool) -> int:
     """Check settings, database, schema, folders and engine, and say what to do.
 
     Exit code: 0 when the workers can run, else that of the first trouble (2 settings, 3 schema,
     1 others). Passwords are not shown.
     """
+    if alive:
+        return _alive(invocation)
     # Imported here, because it loads the trainer's engines.
     from worker.commands.health import examine  # noqa: PLC0415
 
@@ -65,3 +71,14 @@ def doctor(invocation: Invocation) -> int:
         code = code or finding.code
     invocation.out.print(table)
     return code
+
+
+def _alive(invocation: Invocation) -> int:
+    file = invocation.settings().heartbeat
+    if file is None:
+        raise click.UsageError("ACOUSTIC_HEARTBEAT is not set: there is no file to look at.")
+    silent = silence(file)
+    if silent is not None and silent <= LONGEST_SECONDS:
+        return 0
+    found = "is not there" if silent is None else f"was last touched {silent:.0f} s ago"
+    raise CommandError(f"{file} {found}: the evaluator does not run, or is stuck.")

@@ -1,16 +1,20 @@
 """Documents one after the other, where one that is broken does not end the stream."""
 
-import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from trainer.documents import parse_json, read_documents, recording_id
+from trainer.documents import check_id, parse_json, read_documents, recording_id
 from trainer.errors import DocumentError
-from trainer.parsing import MAX_BYTES, check_size
+from trainer.parsing import MAX_BYTES
+from trainer.regular_files import open_unpacked
+
+# After so many lines in a row without a document the rest of a file is not looked at: a megabyte
+# can hold a thousand million lines once it is unpacked.
+MOST_BROKEN_LINES = 100
 
 _SUFFIXES = {".json", ".yaml", ".yml", ".sig"}
 
@@ -90,21 +94,34 @@ def _file(path: Path) -> Item:
 
 def _lines(path: Path, of_line: Callable[[Any], Any]) -> Iterator[Item]:
     # A line at a time and not by read_documents, which ends at the first one that is broken.
-    number = 0
+    number = broken = 0
     try:
-        with closing(_opened(path)) as stream:
+        with closing(open_unpacked(path)) as stream:
             while line := stream.readline(MAX_BYTES + 1):
                 number += 1
+                if len(line) > MAX_BYTES:
+                    size = f"is larger than {MAX_BYTES // 2**20} MiB"
+                    yield _abandoned(path, f"line {number} {size}")
+                    return
+                broken += 1
                 if line.strip():
-                    yield _line(line, f"{path}, line {number}", of_line)
+                    item = _line(line, f"{path}, line {number}", of_line)
+                    broken = broken if item.error else 0
+                    yield item
+                if broken >= MOST_BROKEN_LINES:
+                    yield _abandoned(path, f"{broken} lines in a row hold no document")
+                    return
     except (OSError, EOFError, zlib.error) as error:
         yield Item(str(path), error=f"{path} cannot be read beyond line {number}: {error}")
+
+
+def _abandoned(path: Path, reason: str) -> Item:
+    return Item(str(path), error=f"{path}: {reason}, so what follows is not read")
 
 
 def _line(line: bytes, place: str, of_line: Callable[[Any], Any]) -> Item:
     recording = place
     try:
-        check_size(line)
         value = parse_json(line)
         recording = _id(value)
         return Item(recording, document=of_line(value))
@@ -117,15 +134,10 @@ def _document_of_line(value: Any) -> Any:
 
 
 def _id(value: Any) -> str:
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"]:
+    if not isinstance(value, dict) or "id" not in value:
         raise DocumentError('the line is not an object with "id" and "document"')
+    check_id(value["id"])
     return recording_id(value["id"])
-
-
-def _opened(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return cast("BinaryIO", gzip.open(path))
-    return path.open("rb")
 
 
 def _suffix(path: Path) -> str:

@@ -15,6 +15,7 @@ from trainer.garbage import no_collection
 from trainer.highlevel import high_level_document, parse_document, version_block
 from trainer.inference import ModelSet
 from trainer.parsing import MAX_BYTES, parse_yaml
+from trainer.regular_files import read_regular
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
 from worker.commands.writing import destination, write_aside
@@ -96,8 +97,7 @@ class _Extraction:
     def _read(self, path: Path) -> Any:
         parse = parse_yaml if self.profile.input_format == "yaml" else parse_document
         try:
-            with path.open("rb") as stream:
-                return parse(stream.read(MAX_BYTES + 1))
+            return parse(read_regular(path, MAX_BYTES))
         except OSError as error:
             return DocumentError(f"it cannot be read: {error.strerror}")
         except DocumentError as error:

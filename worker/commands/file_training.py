@@ -22,7 +22,7 @@ from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
 from worker.commands.writing import destination, write_aside
-from worker.settings import MEBIBYTE
+from worker.memory import MEBIBYTE
 
 # Flags and options of the command that go into the job options under their own name.
 _SAME_NAME = (

@@ -18,6 +18,7 @@ from schema.models import published_files
 from worker.commands.connections import explained, masked
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
+from worker.commands.job_status import paused_sentence
 from worker.commands.text import visible
 from worker.settings import Settings, SettingsError
 
@@ -140,6 +141,9 @@ def _answers(engine: Engine, settings: Settings) -> Iterator[Finding]:
         yield Finding("schema", "is that of this version")
         yield from _rights(connection)
         yield from _legacy(connection)
+        pause = evaluation_jobs.paused(connection)
+        if pause is not None:
+            yield Finding("jobs", paused_sentence(pause), State.WARNING)
         yield from _published(connection, settings)
 
 

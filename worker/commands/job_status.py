@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from schema.evaluation_jobs import JobStatus
+from schema.evaluation_jobs import JobStatus, Pause
 from worker.commands.figures import at, number, table
 from worker.commands.progress import ENOUGH_DONE, duration
 from worker.commands.text import plain, visible
@@ -26,6 +26,15 @@ ENDED = ("done", "failed")
 
 # A reason in a narrower column is a letter a line, and hides the other jobs.
 _NARROWEST_REASON = 12
+
+
+def paused_sentence(pause: Pause) -> str:
+    """Say that the queue is paused, since when, by whom and why."""
+    why = f": {visible(pause.reason)}" if pause.reason else ""
+    return (
+        f"The queue has been paused for {age(pause.since)} by {visible(pause.paused_by)}{why}; "
+        "acoustic jobs resume ends that."
+    )
 
 
 def left_to_others(job: JobStatus) -> bool:

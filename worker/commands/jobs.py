@@ -1,5 +1,6 @@
 """``acoustic jobs``: evaluation jobs, asked for, looked at, watched, cancelled, tried again."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,8 @@ from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
-from worker.commands.job_status import ENDED, as_json, status_table
-from worker.commands.parameters import job_options
+from worker.commands.job_status import ENDED, as_json, paused_sentence, status_table
+from worker.commands.parameters import DURATION, job_options
 from worker.commands.text import plain
 from worker.commands.watching import follow
 
@@ -30,7 +31,7 @@ _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine."
     no_args_is_help=True,
 )
 def jobs() -> None:
-    """Enqueue, look at, watch, cancel and retry evaluation jobs."""
+    """Enqueue, look at, watch, cancel and retry evaluation jobs; pause and resume their queue."""
 
 
 @jobs.command()
@@ -79,6 +80,9 @@ def list_(invocation: Invocation, *, status: str | None, limit: int, json: bool)
     """List jobs: running ones, the queue in its order, then those that ended last."""
     with database(invocation) as engine, engine.connect() as connection:
         found = evaluation_jobs.list_jobs(connection, status=status, limit=limit)
+        pause = evaluation_jobs.paused(connection)
+    if pause is not None:
+        invocation.notes.print(plain(paused_sentence(pause)), soft_wrap=True)
     if json:
         for job in found:
             invocation.out.print(as_json(job), soft_wrap=True)
@@ -141,19 +145,66 @@ def cancel(invocation: Invocation, job: str) -> None:
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", required=False)
+@click.option("--failed", is_flag=True, help="All jobs that failed, but those that were cancelled.")
+@click.option("--since", type=DURATION, metavar="AGE", help="… within this time, such as 2h or 7d.")
+@click.option("--reason", help="… for a reason that contains this; also cancelled ones.")
+@click.option("--dry-run", is_flag=True, help="Print their ids and change nothing.")
 @click.pass_obj
-def retry(invocation: Invocation, job: str) -> None:
-    """Set a job that nobody works on back to pending, with a fresh count of attempts."""
+def retry(
+    invocation: Invocation,
+    job: str | None,
+    *,
+    failed: bool,
+    since: timedelta | None,
+    reason: str | None,
+    dry_run: bool,
+) -> None:
+    """Set a job that nobody works on, or all failed ones, back to pending, with fresh attempts."""
+    if (job is None) != failed:
+        raise click.UsageError("Name a job, or take all that failed with --failed.")
+    if job is not None and (since or reason or dry_run):
+        raise click.UsageError("--since, --reason and --dry-run go with --failed.")
     with transaction(invocation) as connection:
-        wanted = resolve(connection, job)
-        before = evaluation_jobs.show(connection, wanted).status
-        answer = evaluation_jobs.retry(connection, wanted)
-        after = evaluation_jobs.show(connection, wanted).status
-        # The answer is a sentence for people; what was done is in the job.
-        waits_as_before = before.status == "pending" and before.retry_at == after.retry_at
-        if after.status == "running" or waits_as_before:
-            raise CommandError(answer)
+        if job is not None:
+            answer = _retry_one(connection, job)
+            invocation.out.print(plain(answer), soft_wrap=True)
+            return
+        found = evaluation_jobs.retry_failed(connection, age=since, reason=reason, dry_run=dry_run)
+    for one in found:
+        invocation.out.print(plain(one))
+    done = "would be pending again" if dry_run else "are pending again"
+    invocation.notes.print(f"{len(found)} failed jobs {done}.")
+
+
+def _retry_one(connection: Connection, job: str) -> str:
+    wanted = resolve(connection, job)
+    before = evaluation_jobs.show(connection, wanted).status
+    answer = evaluation_jobs.retry(connection, wanted)
+    after = evaluation_jobs.show(connection, wanted).status
+    # The answer is a sentence for people; what was done is in the job.
+    waits_as_before = before.status == "pending" and before.retry_at == after.retry_at
+    if after.status == "running" or waits_as_before:
+        raise CommandError(answer)
+    return answer
+
+
+@jobs.command()
+@click.option("--reason", help="Why, for others to see.")
+@click.pass_obj
+def pause(invocation: Invocation, *, reason: str | None) -> None:
+    """Have no further job begun; jobs that run go on, and new ones can be enqueued."""
+    with transaction(invocation) as connection:
+        answer = evaluation_jobs.pause(connection, reason=reason)
+    invocation.out.print(plain(answer), soft_wrap=True)
+
+
+@jobs.command()
+@click.pass_obj
+def resume(invocation: Invocation) -> None:
+    """Have jobs begun again."""
+    with transaction(invocation) as connection:
+        answer = evaluation_jobs.resume(connection)
     invocation.out.print(plain(answer), soft_wrap=True)
 
 

@@ -171,7 +171,13 @@ def _present(target: Path) -> bytes | None:
 
     if target.is_dir():
         raise ModelError(f"{target} is a folder: name another with --out, or another --name")
-    return target.read_bytes() if target.exists() else None
+    if not target.exists():
+        return None
+    if not target.is_file():
+        raise ModelError(
+            f"{target} is a pipe, a socket or a device: name another folder with --out"
+        )
+    return target.read_bytes()
 
 
 def _show(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:

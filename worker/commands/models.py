@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trainer.regular_files import open_regular
 from worker.commands.evaluations import summary
 from worker.commands.figures import at, pairs, table
 from worker.commands.invocation import Invocation
@@ -149,7 +150,8 @@ def inspect(invocation: Invocation, file: Path, *, json: bool) -> None:
     from trainer.models.opening import open_model  # noqa: PLC0415
 
     model = open_model(file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with open_regular(file) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if json:
         content = {"path": str(file), "sha256": digest, "manifest": model.manifest}
         invocation.out.print(dumps(content), soft_wrap=True)

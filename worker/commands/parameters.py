@@ -1,7 +1,9 @@
-"""Values on the command line: comma-separated lists, and options of a job as ``key=value``."""
+"""Values on the command line: lists between commas, times, options of a job as ``key=value``."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -35,6 +37,27 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{value!r} is not a comma-separated list of {self.name}.", param, ctx)
 
 
+class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A time such as ``90s``, ``2h`` or ``7d``."""
+
+    name = "age"
+    _units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}  # noqa: RUF012
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Read a number and its unit."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,5})([smhdw])", value.strip(), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no time such as 90s, 30m, 2h, 7d or 2w.", param, ctx)
+        return timedelta(**{self._units[found[2]]: int(found[1])})
+
+
+DURATION = Duration()
+
+
 def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Options of a job from ``--options JSON`` and ``-o key=value``; the latter win.
 
@@ -55,7 +78,7 @@ def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
         options = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}.", param_hint="--options") from error
     if not isinstance(options, dict):
         raise click.BadParameter("not a JSON object.", param_hint="--options")
@@ -72,5 +95,5 @@ def _value(key: str, text: str) -> Any:
 def _scalar(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

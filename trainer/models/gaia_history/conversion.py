@@ -28,6 +28,7 @@ from trainer.models.gaia_history.points import CODE, Leaf
 from trainer.models.gaia_history.transforms import fitted_step
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
+from trainer.regular_files import read_regular
 
 MAX_BYTES = 2**27  # enough for 14,000 support vectors of 670 columns
 SUFFIX = ".history"
@@ -125,11 +126,12 @@ def convert(content: bytes, *, name: str, provenance: dict[str, Any]) -> Model:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no Gaia history is")
-        return path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes, no Gaia history is")
+    return content
 
 
 def _classes(chain: Chain) -> list[str]:
