@@ -126,7 +126,7 @@ def test_an_interruption_while_the_server_is_made_removes_everything(
 
 
 def test_a_demo_that_is_killed_leaves_no_process(started: Start, tmp_path: Path) -> None:
-    process = _until("grid", started("demo", TMPDIR=str(tmp_path)))
+    process = _until("running", started("demo", TMPDIR=str(tmp_path)))
 
     process.kill()
 
