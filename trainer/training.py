@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from trainer.account import Account
+from trainer.corrected import correct
 from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
@@ -158,7 +159,11 @@ def train(
     with account.of("final model"):
         fitted = fit(dataset, best.combination, solver)
     with account.of("probabilities"):
-        model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        model = calibrated.model
+    with account.of("correction"):
+        distinct = [result.predicted for result in results if result.same_as is None]
+        corrected = correct(dataset.labels, distinct, seed)
     with account.of("held-out recordings"):
         held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
@@ -170,6 +175,8 @@ def train(
         results=tuple(results),
         best=best,
         model=model,
+        probabilities=calibrated.probabilities,
+        corrected=corrected,
         nested=nested,
         held_out=held_out,
         versions=versions,
