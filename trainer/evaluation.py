@@ -138,7 +138,7 @@ class Evaluation:
             "held_out": self._held_out_json(),
             "left_out": dict(dataset.left_out),
             "removed": {reason: list(names) for reason, names in dataset.removed.items()},
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [_finding_json(finding) for finding in self.findings],
             "notes": [*dataset.notes, *self._preprocessing_notes()],
             "timings": dict(self.timings),
         }
@@ -324,6 +324,10 @@ def _corrected_json(corrected: Corrected | None) -> dict[str, Any] | None:
         "accuracy": _estimate_json(corrected.accuracy),
         "balanced_accuracy": _estimate_json(corrected.balanced_accuracy),
     }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "recordings": list(finding.recordings)}
 
 
 def _estimate_json(estimate: Estimate) -> dict[str, float]:
