@@ -159,7 +159,7 @@ def prepare(
         testing_documents={r: documents[r] for r in selection.testing},
         left_out=left_out,
         removed=removed,
-        notes=selection.notes,
+        notes=(*options.notes, *selection.notes),
     )
 
 

@@ -19,7 +19,9 @@ from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, confusion, score
 from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
+from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
+from trainer.wording import listed
 
 Indices = NDArray[np.intp]
 
@@ -67,6 +69,10 @@ class Evaluation:
         `trainer.models.fitting.Calibrated`.
     corrected : Corrected or None
         What the choice of the best combination is worth.
+    final : Outcome
+        How that went.
+    shortcuts : bool
+        Whether combinations that are the same problem were solved once.
     nested : Nested or None
     held_out : HeldOut or None
     versions : mapping of str to str
@@ -84,6 +90,8 @@ class Evaluation:
     model: Model
     probabilities: NDArray[np.float64]
     corrected: Corrected | None
+    final: Outcome
+    shortcuts: bool
     nested: Nested | None
     held_out: HeldOut | None
     versions: Mapping[str, str]
@@ -134,12 +142,13 @@ class Evaluation:
                 _result_json(result, dataset.classes, predictions=predictions)
                 for result in self.results
             ],
+            "shortcuts": self.shortcuts,
             "nested": self._nested_json(),
             "held_out": self._held_out_json(),
             "left_out": dict(dataset.left_out),
             "removed": {reason: list(names) for reason, names in dataset.removed.items()},
             "findings": [_finding_json(finding) for finding in self.findings],
-            "notes": [*dataset.notes, *self._preprocessing_notes()],
+            "notes": [*dataset.notes, *self._preprocessing_notes(), *self._solver_notes()],
             "timings": dict(self.timings),
         }
 
@@ -163,6 +172,7 @@ class Evaluation:
             "per_class": self._per_class(),
             "seed": self.seed,
             "engine": self.engine,
+            "final_model": {"engine": self.final.engine, "converged": self.final.converged},
             "template": self.dataset.template,
             "versions": dict(self.versions),
         }
@@ -259,6 +269,19 @@ class Evaluation:
         if chain.not_enumerated_:
             names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated_)
             notes.append(f"the recipe has no use for the text of {names}")
+        return notes
+
+    def _solver_notes(self) -> list[str]:
+        """Say what another engine had to do than the one that was asked for, and why."""
+        handed_over: dict[str, list[str]] = {}
+        for result in self.results:
+            if result.instead and result.engine:
+                named = handed_over.setdefault(result.instead, [])
+                if result.combination.preprocessing not in named:
+                    named.append(result.combination.preprocessing)
+        notes = [f"{listed(names)} solved {why}" for why, names in handed_over.items()]
+        if self.final.instead:
+            notes.append(f"the final model was trained {self.final.instead}")
         return notes
 
 

@@ -83,7 +83,8 @@ def train(
     memory : int
         Bytes that matrices of the native engine may take; what needs more is left to the other.
     collapse : bool
-        Solve combinations that are the same problem once, see `trainer.grid.planner`.
+        Take shortcuts: solve combinations that are the same problem once, see
+        `trainer.grid.planner`.
     account : Account, optional
         Where the time goes is added to; what is there already is told of, too.
     checkpoints : Checkpoints, optional
@@ -162,8 +163,7 @@ def train(
         calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
         model = calibrated.model
     with account.of("correction"):
-        distinct = [result.predicted for result in results if result.same_as is None]
-        corrected = correct(dataset.labels, distinct, seed)
+        corrected = correct(dataset.labels, [result.predicted for result in results], seed)
     with account.of("held-out recordings"):
         held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
@@ -177,14 +177,15 @@ def train(
         model=model,
         probabilities=calibrated.probabilities,
         corrected=corrected,
+        final=fitted.outcome,
+        shortcuts=collapse,
         nested=nested,
         held_out=held_out,
         versions=versions,
         timings={
             "search_seconds": round(searched - started, 3),
-            "total_seconds": round(time.monotonic() - started, 3),
             "resumed_combinations": resumption.combinations,
-            "parts": account.seconds,
+            **account.timings(),
         },
     )
     progress(Progress("final model", 1, 1))

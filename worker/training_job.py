@@ -77,6 +77,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
             engine=assignment["engine"],
             jobs=assignment["jobs"],
             memory=assignment["memory"],
+            collapse=options.shortcuts,
             account=account,
             checkpoints=checkpoints,
             progress=on_progress,
@@ -87,7 +88,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     with account.of("writing"):
         digest = evaluation.model.save(bundle)
         folder.write_results(dataset, report)
-    report["timings"]["parts"] = account.seconds
+    report["timings"] |= account.timings()
     result = _result(report, folder.path, bundle, digest)
     page = ModelStore(Path(assignment["model_dir"])).page(job, attempt)
     write_whole(page, report_page(result))

@@ -7,6 +7,7 @@
 `text`, `figures`, `progress`           how names, numbers, tables and time are shown
 `database`                              ``migrate``, ``roles``, ``doctor`` (with `health`)
 `evaluator`, `highlevel`                the daemons
+`lowlevel`                              ``lowlevel load``
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
 `extracting`                            ``highlevel-extract`` (`file_extraction`)
@@ -43,6 +44,9 @@ COMMANDS = {
         "worker.commands.highlevel",
         "highlevel",
         "Run the daemon that classifies every recording.",
+    ),
+    "lowlevel": Lazy(
+        "worker.commands.lowlevel", "lowlevel", "Put low-level documents into the database."
     ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
