@@ -149,7 +149,7 @@ def prepare(
         testing_documents={r: documents[r] for r in selection.testing},
         left_out=left_out,
         removed=removed,
-        notes=selection.notes,
+        notes=(*options.notes, *selection.notes),
     )
 
 

@@ -16,7 +16,9 @@ from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, confusion, score
 from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
+from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
+from trainer.wording import listed
 
 Indices = NDArray[np.intp]
 
@@ -59,6 +61,10 @@ class Evaluation:
         The chosen one.
     model : Model
         It, trained on all recordings.
+    final : Outcome
+        How that went.
+    shortcuts : bool
+        Whether combinations that are the same problem were solved once.
     nested : Nested or None
     held_out : HeldOut or None
     versions : mapping of str to str
@@ -74,6 +80,8 @@ class Evaluation:
     results: tuple[CombinationResult, ...]
     best: CombinationResult
     model: Model
+    final: Outcome
+    shortcuts: bool
     nested: Nested | None
     held_out: HeldOut | None
     versions: Mapping[str, str]
@@ -123,11 +131,12 @@ class Evaluation:
                 _result_json(result, dataset.classes, predictions=predictions)
                 for result in self.results
             ],
+            "shortcuts": self.shortcuts,
             "nested": self._nested_json(),
             "held_out": self._held_out_json(),
             "left_out": dict(dataset.left_out),
             "removed": {reason: list(names) for reason, names in dataset.removed.items()},
-            "notes": [*dataset.notes, *self._preprocessing_notes()],
+            "notes": [*dataset.notes, *self._preprocessing_notes(), *self._solver_notes()],
             "timings": dict(self.timings),
         }
 
@@ -149,6 +158,7 @@ class Evaluation:
             "per_class": self._per_class(),
             "seed": self.seed,
             "engine": self.engine,
+            "final_model": {"engine": self.final.engine, "converged": self.final.converged},
             "template": self.dataset.template,
             "versions": dict(self.versions),
         }
@@ -223,6 +233,19 @@ class Evaluation:
         if chain.not_enumerated_:
             names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated_)
             notes.append(f"the recipe has no use for the text of {names}")
+        return notes
+
+    def _solver_notes(self) -> list[str]:
+        """Say what another engine had to do than the one that was asked for, and why."""
+        handed_over: dict[str, list[str]] = {}
+        for result in self.results:
+            if result.instead and result.engine:
+                named = handed_over.setdefault(result.instead, [])
+                if result.combination.preprocessing not in named:
+                    named.append(result.combination.preprocessing)
+        notes = [f"{listed(names)} solved {why}" for why, names in handed_over.items()]
+        if self.final.instead:
+            notes.append(f"the final model was trained {self.final.instead}")
         return notes
 
 

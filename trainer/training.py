@@ -82,7 +82,8 @@ def train(
     memory : int
         Bytes that matrices of the native engine may take; what needs more is left to the other.
     collapse : bool
-        Solve combinations that are the same problem once, see `trainer.grid.planner`.
+        Take shortcuts: solve combinations that are the same problem once, see
+        `trainer.grid.planner`.
     account : Account, optional
         Where the time goes is added to; what is there already is told of, too.
     checkpoints : Checkpoints, optional
@@ -170,14 +171,15 @@ def train(
         results=tuple(results),
         best=best,
         model=model,
+        final=fitted.outcome,
+        shortcuts=collapse,
         nested=nested,
         held_out=held_out,
         versions=versions,
         timings={
             "search_seconds": round(searched - started, 3),
-            "total_seconds": round(time.monotonic() - started, 3),
             "resumed_combinations": resumption.combinations,
-            "parts": account.seconds,
+            **account.timings(),
         },
     )
     progress(Progress("final model", 1, 1))

@@ -75,6 +75,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
             engine=assignment["engine"],
             jobs=assignment["jobs"],
             memory=assignment["memory"],
+            collapse=options.shortcuts,
             account=account,
             checkpoints=checkpoints,
             progress=on_progress,
@@ -85,7 +86,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     with account.of("writing"):
         digest = evaluation.model.save(bundle)
         folder.write_results(dataset, report)
-    report["timings"]["parts"] = account.seconds
+    report["timings"] |= account.timings()
     return {
         "result": _result(report, folder.path, bundle, digest),
         "training_set": dataset.training,

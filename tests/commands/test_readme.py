@@ -14,7 +14,7 @@ import yaml
 from click.testing import Result
 from sqlalchemy import Engine
 
-from trainer.options import JobOptions
+from trainer.options import TAKES, JobOptions
 from worker import settings
 from worker.commands import main
 
@@ -93,6 +93,14 @@ def test_every_option_of_a_job_is_named_with_its_default() -> None:
         assert default == (tuple(value) if isinstance(value, list) else value) or default == (
             value,
         )
+
+
+def test_what_every_option_of_a_job_takes_is_said_as_in_the_code() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", section("Options of a job"), re.MULTILINE
+    )
+
+    assert dict(rows) == TAKES
 
 
 def test_every_flag_that_is_named_exists(acoustic: Acoustic) -> None:

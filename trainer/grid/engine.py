@@ -60,6 +60,22 @@ class Solution:
     same_as: Problem | None = None
 
 
+class Trained(Protocol):
+    """A machine, and how the solver came to it."""
+
+    @property
+    def machine(self) -> PairwiseSvm:
+        """What was trained."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether no pair of classes met the iteration cap."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether all its numbers are; a machine of others is of no use."""
+
+
 class Engine(Protocol):
     """Solves problems; see `Problem` and `Split` for what is given."""
 
@@ -109,6 +125,15 @@ class Engine(Protocol):
         ------
         DatasetError
             It cannot be trained on these values.
+        """
+
+    def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
+        """Train one machine as `fit` does, for which there has to be memory, and say how it went.
+
+        Raises
+        ------
+        DatasetError
+            These values have no kernel.
         """
 
 

@@ -37,6 +37,7 @@ _SAME_NAME = (
 _FEW = 10
 
 _FLAGS = ("balance_classes", "nested")
+_FLAGS_OFF = ("shortcuts",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     with account.of("writing"):
         written = [("model", order.model), ("SHA-256", evaluation.model.save(model))]
     report = evaluation.report(predictions=order.predictions)
-    report["timings"]["parts"] = account.seconds
+    report["timings"] |= account.timings()
     if report_file:
         write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
@@ -108,6 +109,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
 def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: given[name] for name in _SAME_NAME if given[name] is not None}
     options |= {name: True for name in _FLAGS if given[name]}
+    options |= {name: False for name in _FLAGS_OFF if not given[name]}
     if given["artist_filter"]:
         options["filter_type"] = "artist"
     if given["normalize_mode"]:
@@ -117,7 +119,8 @@ def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluation:
     options = JobOptions.parse(order.options)
-    ground_truth = GroundTruth.read(order.ground_truth)
+    with account.of("reading"):
+        ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
         with account.of("reading"):
             documents = _read(order.documents, ground_truth, told)
@@ -130,6 +133,7 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
             engine=order.engine,
             jobs=order.jobs,
             memory=order.memory * MEBIBYTE,
+            collapse=options.shortcuts,
             account=account,
             progress=told,
             provenance=_provenance(order),

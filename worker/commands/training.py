@@ -51,6 +51,12 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 @click.option(
     "--nested", is_flag=True, help="Add a nested cross-validation estimate (slow, honest)."
 )
+@click.option(
+    "--shortcuts/--no-shortcuts",
+    default=True,
+    show_default=True,
+    help="Solve combinations that are the same problem once. The results are equal either way.",
+)
 @click.option("--engine", default="auto", help="What solves the grid: auto, native or sklearn.")
 @click.option(
     "--jobs",
