@@ -24,6 +24,7 @@ Acoustic = Callable[..., Result]
 MISSING = why_no_native()
 native = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
 
+ROOT = Path(__file__).parents[2]
 SMALL = ("--n", "60", "--d", "20", "--classes", "2", "--rounds", "1", "--jobs", "1")
 COMBINATIONS = Project(preprocessings=("basic",)).combinations()
 
@@ -135,7 +136,7 @@ def test_alternatives_may_be_run_in_fewer_rounds(acoustic: Acoustic) -> None:
 
 
 def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
-    lines = Path("benchmarks/run.sh").read_text().splitlines()
+    lines = (ROOT / "benchmarks" / "run.sh").read_text().splitlines()
     orders = [shlex.split(line)[1:] for line in lines if line.strip().startswith("show ")]
 
     assert {tuple(order[:2]) for order in orders} >= {
@@ -162,6 +163,7 @@ def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
         ("grid", ("--engine", "gpu"), "engine 'gpu' is not available"),
         ("grid", ("--n", "60", "--classes", "31"), "order fewer classes or 62 recordings"),
         ("grid", ("--n", "1000000", "--d", "100000"), "GiB at least"),
+        ("grid", ("--n", "100000", "--d", "2000", "--jobs", "64"), "in 65 processes take"),
         ("grid", ("--n", "9"), "'--n': 9"),
         ("grid", ("--n", "9999999999999"), "'--n': 9999999999999"),
         ("grid", ("--d", "0"), "'--d': 0"),
@@ -184,6 +186,7 @@ def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
         ("predict", ("--seed", "-1"), "'--seed': -1"),
         ("highlevel", ("--recordings", "1"), "'--recordings': 1"),
         ("highlevel", ("--recordings", "8", "--sample", "8"), "less than --recordings 8"),
+        ("highlevel", ("--vectors", "1000000", "--d", "100000"), "GiB at least"),
         ("highlevel", ("--models", "0"), "'--models': 0"),
         ("highlevel", ("--vectors", "0"), "'--vectors': 0"),
         ("highlevel", ("--d", "0"), "'--d': 0"),

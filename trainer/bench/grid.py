@@ -247,9 +247,15 @@ def _check(order: Order, combinations: Sequence[Combination]) -> None:
 
 
 def room(order: Order) -> int:
-    """Return how many bytes the data of an order take at least, on one side alone."""
-    copies = 2 + FOLDS * len(order.preprocessings)  # as made, and in each fold
-    return copies * order.n * order.d * np.dtype(np.float64).itemsize
+    """Return how many bytes the data of an order take at least, in all processes together."""
+    in_folds = FOLDS * len(order.preprocessings) * processes(order)
+    return (2 + in_folds) * order.n * order.d * np.dtype(np.float64).itemsize  # 2: as made
+
+
+def processes(order: Order) -> int:
+    """Return how many processes have the data of an order: this one, and those of pools."""
+    known = (ALTERNATIVES[name] for name in order.against if name in ALTERNATIVES)
+    return 1 + sum(order.jobs if many else 1 for _, many in known)
 
 
 def made_splits(order: Order) -> tuple[dict[str, list[Split]], Indices]:

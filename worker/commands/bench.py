@@ -120,7 +120,7 @@ def grid(
     medians of wall time are reported.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from trainer.bench.grid import Order, measure, room  # noqa: PLC0415
+    from trainer.bench.grid import Order, measure, processes, room  # noqa: PLC0415
     from trainer.grid.engines import choose_engine, with_instruction_set  # noqa: PLC0415
 
     order = Order(
@@ -130,7 +130,10 @@ def grid(
             "preprocessings": _preprocessings(given["preprocessings"]),
         }
     )
-    require_room(room(order), f"{order.n:,} recordings of {order.d:,} dimensions")
+    require_room(
+        room(order),
+        f"{order.n:,} recordings of {order.d:,} dimensions in {processes(order)} processes",
+    )
     solver: Any = choose_engine(engine, jobs=order.jobs)
     if instruction_set:
         solver = with_instruction_set(solver, instruction_set)
