@@ -16,7 +16,7 @@ from trainer.grid.planner import problem_of
 from trainer.grid.project import Combination
 from trainer.layout import Layout
 from trainer.models.bundle import Model
-from trainer.models.probability import fit_sigmoids
+from trainer.models.probability import Calibration, fit_sigmoids
 from trainer.models.svm import PairwiseSvm, vote
 from trainer.preprocessing.chain import InnerChain, Preprocessing
 from trainer.preprocessing.steps import FittedStep
@@ -126,6 +126,23 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A model, and what it thinks of the recordings that it was trained on.
+
+    Attributes
+    ----------
+    model : Model
+    probabilities : ndarray of float64, shape (n_recordings, n_classes)
+        Of each recording's classes, in the order of the dataset's classes, by machines that were
+        trained without the recording: those of the inner cross-validation that the sigmoids are
+        fitted on, and for pairs of other classes the model's own.
+    """
+
+    model: Model
+    probabilities: Float64
+
+
 def _train(
     engine: Engine, X: Float64, codes: Indices, *, problem: Problem, weights: Float64
 ) -> tuple[PairwiseSvm, Outcome]:
@@ -138,20 +155,32 @@ def _train(
     return trained.machine, Outcome(taken.engine.name, trained.converged, taken.instead)
 
 
-def with_probabilities(fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine) -> Model:
+def with_probabilities(
+    fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine
+) -> Calibrated:
     """Fit the sigmoids of a machine, and make it a model that stands by itself."""
-    sigmoids = fit_sigmoids(
+    calibration = fit_sigmoids(
         fitted.inputs,
         fitted.codes,
         weights=fitted.weights,
         fit=lambda X, codes, weights: engine.fit(X, codes, problem=fitted.problem, weights=weights),
         seed=seed,
     )
-    return Model(
+    model = Model(
         name=dataset.name,
         layout=fitted.layout,
         steps=fitted.steps,
         svm=fitted.svm,
-        sigmoids=sigmoids,
+        sigmoids=calibration.sigmoids,
         labels=tuple(dataset.classes[label] for label in fitted.label_of_code),
     )
+    return Calibrated(model, _held_out_probabilities(fitted, calibration))
+
+
+def _held_out_probabilities(fitted: Fitted, calibration: Calibration) -> Float64:
+    decisions = calibration.held_out
+    if len(fitted.weights) > 2:  # noqa: PLR2004 - pairs that a recording is of neither class of
+        strange = np.isnan(decisions)
+        decisions = np.where(strange, fitted.svm.decisions(fitted.inputs), decisions)
+    by_code = calibration.sigmoids.probabilities(decisions, len(fitted.weights))
+    return by_code[:, np.argsort(fitted.label_of_code)]
