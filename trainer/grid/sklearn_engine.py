@@ -77,10 +77,15 @@ class SklearnEngine:
         return [(problem,) for problem in problems]
 
     def solve(
-        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+        self,
+        problems: Sequence[Problem],
+        splits: Sequence[Split],
+        *,
+        shortcuts: bool = True,
+        advanced: Callable[[float], None] = lambda _: None,
     ) -> Iterator[Solution]:
         """Cross-validate each problem; see `Engine.solve`. There are no shortcuts here."""
-        del shortcuts
+        del shortcuts, advanced  # the solutions themselves tell how far it has come
         pool = Parallel(
             n_jobs=self.jobs or usable_processors(),
             backend="threading",

@@ -164,6 +164,11 @@ void add(double* sums, const float* row, double factor, long count) {
     for (long k = 0; k < count; ++k) sums[k] += row[k] * factor;
 }
 
+void add_wide(double* __restrict__ sums, const double* __restrict__ row, double factor,
+              long count) {
+    for (long k = 0; k < count; ++k) sums[k] += row[k] * factor;
+}
+
 // Where e^x is 0 in float32 and in float64, gradual underflow included.
 constexpr double NOTHING_SINGLE = -104.0, NOTHING_DOUBLE = -746.0;
 
@@ -239,20 +244,6 @@ void cubic_wide(double* out, const double* products, double gamma, long count) {
     cube(out, products, gamma, count);
 }
 
-double dot(const double* x, const double* y, long count) {
-    Doubles even = {}, odd = {};
-    long k = 0;
-    for (; k + 2 * LANES <= count; k += 2 * LANES) {
-        even += load<Doubles>(x + k) * load<Doubles>(y + k);
-        odd += load<Doubles>(x + k + LANES) * load<Doubles>(y + k + LANES);
-    }
-    even += odd;
-    double sum = 0;
-    for (int lane = 0; lane < LANES; ++lane) sum += even[lane];
-    for (; k < count; ++k) sum += x[k] * y[k];
-    return sum;
-}
-
 bool any(Integers lanes) {
     int64_t found = 0;
     for (int lane = 0; lane < LANES; ++lane) found |= lanes[lane];
@@ -301,5 +292,5 @@ CubicRow cubic_row(const double* products, const double* norms, double norm, dou
 }  // namespace
 
 extern const Passes PASSES;
-const Passes PASSES = {PASSES_NAME, update, second,     add, rbf,
-                       rbf_clamped, cubic,  cubic_wide, dot, least_distance, cubic_row};
+const Passes PASSES = {PASSES_NAME, update, second,     add,            add_wide, rbf,
+                       rbf_clamped, cubic,  cubic_wide, least_distance, cubic_row};
