@@ -81,15 +81,17 @@ class NativeEngine:
     solutions come late); where one thread with one split needs more, `suited_to` hands over to the
     `sklearn` engine, which computes rows of the kernel as it needs them. The limit is that of one
     search: several at a time, on threads of the caller's, have as many times the memory. The
-    solutions themselves, the splits, and what the interpreter takes are not counted.
+    solutions themselves, the splits, and what the interpreter takes are not counted, nor are freed
+    blocks that the allocator keeps for later (glibc's, of less than 32 MiB each).
 
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
     squared differences, products add up in another order (and are fused with the addition on AVX2
-    and AVX-512), and e**x may differ by a unit in the last place. A decision that is 0 but for such
-    bits may thus fall to the other side. It cannot where all inner products are exact in float64
-    (zeros, integers, few binary places) and the exponentials of a tie are of equal distances, nor
-    where a tie is between copies of one row whose coefficients cancel one by one.
+    and AVX-512), and e**x differs by a unit in the last place for about 2 % of x. A decision that
+    is 0 but for such bits may thus fall to the other side. It cannot where the kernel values are
+    exact: those of polynomial kernels where inner products and their cubes are (zeros, small
+    integers, few binary places), those of radial ones between copies of a row. Nor can it, whatever
+    the bits, where one vector of each class cancel each other: equal coefficients, equal distances.
     """
 
     jobs: int | None = None
