@@ -29,6 +29,7 @@ MAX_TEXT = 16 * 2**20 + 1
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _ORJSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -63,7 +64,7 @@ def json_text(value: Any, *, canonical: bool = False) -> str:
     '{"accuracy":null,"name":"café"}'
     """
     if canonical:
-        return _slowly(value, sort_keys=True, ensure_ascii=True)
+        return _canonical(value)
     try:
         # orjson writes NaN as null, refuses lone surrogates and integers beyond 64 bits, and passes
         # NUL. It takes a large report in milliseconds; the walk below would take a second.
@@ -103,6 +104,18 @@ def _is_deep(value: Any) -> bool:
 def _containers(value: Any) -> list[Any]:
     children = value.values() if type(value) is dict else value if type(value) is list else ()
     return [child for child in children if type(child) is list or type(child) is dict]
+
+
+def _canonical(value: Any) -> str:
+    """Write first and look afterwards: the walk would take longer than all of the writing."""
+    try:
+        written = _encode(value)
+    except (TypeError, ValueError):  # NaN, a key that is no text
+        return _slowly(value, sort_keys=True, ensure_ascii=True)
+    # NUL; a surrogate, of which half may be missing.
+    if "\\u0000" in written or "\\ud" in written:
+        return _slowly(value, sort_keys=True, ensure_ascii=True)
+    return written
 
 
 def _slowly(value: Any, *, sort_keys: bool = False, ensure_ascii: bool = False) -> str:

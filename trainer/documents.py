@@ -29,7 +29,14 @@ from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_ya
 from trainer.regular_files import open_unpacked
 from trainer.wording import shown
 
-__all__ = ["check_id", "parse_json", "parse_yaml", "read_documents", "recording_id"]
+__all__ = [
+    "check_id",
+    "document_files",
+    "parse_json",
+    "parse_yaml",
+    "read_documents",
+    "recording_id",
+]
 
 _PARSED = (".json", ".yaml", ".yml", ".sig")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
@@ -116,7 +123,7 @@ class _Source:
 def _sources(path: Path) -> Iterator[_Source]:
     if path.is_dir():
         empty = True
-        for file in _files(path):
+        for file in document_files(path):
             empty = False
             yield _file_source(file)
         if empty:
@@ -134,8 +141,8 @@ def _sources(path: Path) -> Iterator[_Source]:
         raise DocumentError(f"{_shown_path(path)} {problem}; give a folder or {expected} (.gz)")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Find the documents of a folder; the names of one folder at a time are in memory."""
+def document_files(folder: Path) -> Iterator[Path]:
+    """Find the documents of a folder, in order of names; one folder's names at a time in memory."""
     pending = [folder]
     while pending:
         path = pending.pop()

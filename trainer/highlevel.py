@@ -135,9 +135,10 @@ def high_level_document(
     Parameters
     ----------
     document : mapping
-        The low-level document: its tags, audio properties and version are taken over. A number
-        among them that JSON cannot hold (the replay gain of silence is infinite) becomes null; a
-        section that is not there is an empty one.
+        The low-level document: its tags, audio properties and version are taken over, as they are;
+        where the version is that of a high-level document, which some merge with the low-level one,
+        what it says of the latter. A number among them that JSON cannot hold (the replay gain of
+        silence is infinite) becomes null; a section that is not there is an empty one.
     predictions : mapping of str to Prediction
         By name of the model, in the order in which they appear.
     version : mapping of str to str
@@ -149,6 +150,7 @@ def high_level_document(
         Of nothing but what JSON has.
     """
     metadata = _object(document, "metadata")
+    lowlevel = _object(metadata, "version")
     return {
         "highlevel": {name: _output(predicted) for name, predicted in predictions.items()},
         "metadata": {
@@ -156,7 +158,7 @@ def high_level_document(
             "tags": _finite(_object(metadata, "tags")),
             "version": {
                 "highlevel": dict(version),
-                "lowlevel": _finite(_object(metadata, "version")),
+                "lowlevel": _finite(_object(lowlevel, "lowlevel") or lowlevel),
             },
         },
     }

@@ -15,10 +15,12 @@ The keys are those that AcousticBrainz writes into a job's row, and some more:
 ``seed``                 of every random choice, from 0 to 2**32 - 1; 1
 ``folds``                parts of the cross-validation, from 2 to 50; 5
 ``nested``               also estimate by nested cross-validation; false
+``shortcuts``            solve combinations that are the same problem once; true
 ======================== ================================================================
 
 Null and an empty list mean the default, as rows from before a key existed lack it. Any other key
-is kept and has no effect; all together they are bounded, for they are stored with every result.
+is kept and has no effect, of which the evaluation's notes tell; all together they are bounded, for
+they are stored with every result.
 """
 
 from __future__ import annotations
@@ -50,6 +52,24 @@ MAX_EXPONENT = 30  # 2**30 is far outside of where an SVM learns
 MAX_SEED = 2**32 - 1
 MIN_FOLDS, MAX_FOLDS = 2, 50
 MAX_BYTES = 2**16  # of all options as JSON, those that are unknown included
+
+NEAR = 0.7  # how alike a key has to be to one that is known, to be taken for a slip
+
+# What each key takes, for people.
+TAKES: Mapping[str, str] = {
+    "preprocessing_values": f"a list of {', '.join((*PREPROCESSINGS, 'mfcc'))}",
+    "kernel_values": f"a list of {', '.join(KERNELS)}",
+    "c_values": f"a list of at most {MAX_VALUES} integers, {-MAX_EXPONENT} to {MAX_EXPONENT}",
+    "gamma_values": f"a list of at most {MAX_VALUES} integers, {-MAX_EXPONENT} to {MAX_EXPONENT}",
+    "balance_classes": "true, false, or a list of both",
+    "filter_type": '"artist" or null',
+    "normalize": "true or false",
+    "normalize_mode": " or ".join(f'"{mode}"' for mode in get_args(NormalizeMode)),
+    "folds": f"an integer, {MIN_FOLDS} to {MAX_FOLDS}",
+    "seed": f"an integer, 0 to {MAX_SEED}",
+    "nested": "true or false",
+    "shortcuts": "true or false",
+}
 
 
 def _refused(value: Any, expected: str) -> PydanticCustomError:
@@ -151,6 +171,7 @@ class JobOptions(BaseModel):
     seed: _Seed = 1
     folds: _Folds = 5
     nested: _Flag = False
+    shortcuts: _Flag = True
 
     @classmethod
     def parse(cls, options: Any) -> Self:
@@ -184,6 +205,25 @@ class JobOptions(BaseModel):
         return parsed
 
     @property
+    def misspelt(self) -> dict[str, str]:
+        """Keys that look like slips, each with the one that was probably meant."""
+        near = {key: _near(key) for key in self._unknown}
+        return {key: meant for key, meant in near.items() if meant}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of keys that have no effect."""
+        named = [
+            shown(key) + (f" (did you mean {self.misspelt[key]}?)" if key in self.misspelt else "")
+            for key in self._unknown
+        ]
+        return (f"options that are not known have no effect: {listed(named)}",) if named else ()
+
+    @property
+    def _unknown(self) -> list[str]:
+        return [key for key in self.given if key not in TAKES]
+
+    @property
     def project(self) -> Project:
         """The search that these options ask for."""
         return Project(
@@ -195,6 +235,15 @@ class JobOptions(BaseModel):
             folds=self.folds,
             nested=self.nested,
         )
+
+
+def _near(key: str) -> str | None:
+    """Return the key that somebody had in mind who wrote this one."""
+    key = str(key)[:MAX_VALUES].strip().lower()
+    if key in TAKES:
+        return key
+    found = get_close_matches(key, TAKES, n=1, cutoff=NEAR)
+    return found[0] if found else next((name for name in TAKES if name.startswith(f"{key}_")), None)
 
 
 def _no_object(options: Any) -> str:

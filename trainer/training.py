@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from trainer.account import Account
+from trainer.corrected import correct
 from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
@@ -82,7 +83,8 @@ def train(
     memory : int
         Bytes that matrices of the native engine may take; what needs more is left to the other.
     collapse : bool
-        Solve combinations that are the same problem once, see `trainer.grid.planner`.
+        Take shortcuts: solve combinations that are the same problem once, see
+        `trainer.grid.planner`.
     account : Account, optional
         Where the time goes is added to; what is there already is told of, too.
     checkpoints : Checkpoints, optional
@@ -158,7 +160,10 @@ def train(
     with account.of("final model"):
         fitted = fit(dataset, best.combination, solver)
     with account.of("probabilities"):
-        model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        model = calibrated.model
+    with account.of("correction"):
+        corrected = correct(dataset.labels, [result.predicted for result in results], seed)
     with account.of("held-out recordings"):
         held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
@@ -170,14 +175,17 @@ def train(
         results=tuple(results),
         best=best,
         model=model,
+        probabilities=calibrated.probabilities,
+        corrected=corrected,
+        final=fitted.outcome,
+        shortcuts=collapse,
         nested=nested,
         held_out=held_out,
         versions=versions,
         timings={
             "search_seconds": round(searched - started, 3),
-            "total_seconds": round(time.monotonic() - started, 3),
             "resumed_combinations": resumption.combinations,
-            "parts": account.seconds,
+            **account.timings(),
         },
     )
     progress(Progress("final model", 1, 1))

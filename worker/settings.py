@@ -28,11 +28,14 @@ class SettingsError(Exception):
     ----------
     problems
         One sentence for each setting that has to change, all of them at once.
+    sound
+        The settings that are right, by attribute of `Settings`.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], sound: Mapping[str, Any] | None = None) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+        self.sound = dict(sound or {})
 
 
 class DatabaseURL(str):
@@ -194,12 +197,14 @@ class Settings:
         problems: list[str] = []
         for name, parse in _known().items():
             value, problem = _read(name, parse, environment)
-            values[_field(name)] = value
+            if not problem:
+                values[_field(name)] = value
             problems += problem
         misspelt, unknown = _unknown_names(environment)
+        values["unknown"] = unknown
         if problems or misspelt:
-            raise SettingsError(problems + misspelt)
-        return cls(**values, unknown=unknown)
+            raise SettingsError(problems + misspelt, values)
+        return cls(**values)
 
     @property
     def job_memory(self) -> int | None:

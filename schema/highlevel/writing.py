@@ -1,6 +1,5 @@
 """The ways in which a recording leaves the queue: with outputs, with a reason, or as it came."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
@@ -100,8 +99,6 @@ EXHAUST = text("""
     )
     SELECT id, error FROM spent
 """)
-
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def write(
@@ -232,19 +229,8 @@ def _write_recordings(connection: Connection, new: Sequence[Outputs], build_sha1
 
 def _hashed(value: Mapping[str, Any]) -> tuple[str, str]:
     """Give AcousticBrainz's one way to write an object, and its hash."""
-    written = _canonical(value)
+    written = json_text(value, canonical=True)
     return written, sha256(written.encode("ascii")).hexdigest()
-
-
-def _canonical(value: Mapping[str, Any]) -> str:
-    """Write `value` as `json_text` does, whose walk would take longer than a model's output."""
-    try:
-        written = _encode(value)
-    except (TypeError, ValueError):  # NaN, a key that is no text
-        return json_text(value, canonical=True)
-    if "\\u0000" in written or "\\ud" in written:  # NUL; a surrogate, of which half may be missing
-        return json_text(value, canonical=True)
-    return written
 
 
 def _name(worker: str) -> str:

@@ -1,22 +1,30 @@
 """``acoustic bench``: both sides measured on the same made data."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import Result
 
-from trainer.bench.grid import Order, made_splits, sampled
+from trainer.bench.grid import Answer, Order, extrapolated, made_splits, sampled
 from trainer.bench.made import made_rows
 from trainer.bench.made_models import made_models
+from trainer.grid.engines import why_no_native
 from trainer.grid.project import Project
 from trainer.highlevel import ACOUSTICBRAINZ_MODELS
+from worker.commands.bench import bench
 
 Acoustic = Callable[..., Result]
 
+MISSING = why_no_native()
+native = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
+
+ROOT = Path(__file__).parents[2]
 SMALL = ("--n", "60", "--d", "20", "--classes", "2", "--rounds", "1", "--jobs", "1")
 COMBINATIONS = Project(preprocessings=("basic",)).combinations()
 
@@ -49,6 +57,152 @@ def test_a_sampled_alternative_is_called_extrapolated(acoustic: Acoustic) -> Non
     assert found["figures"]["alternatives"]["pool"]["solved"] == 18
     said = acoustic("bench", "grid", *SMALL, "--sample", "18").stdout
     assert "extrapolated from 18" in said
+
+
+def test_a_sample_that_visits_not_every_kernel_and_c_is_refused(acoustic: Acoustic) -> None:
+    for more, least in (
+        (("--sample", "17"), 18),
+        (("--sample", "89", "--preprocessing", "all"), 90),
+    ):
+        result = acoustic("bench", "grid", *SMALL, *more)
+
+        assert result.exit_code == 2
+        assert f"order {least} or more" in result.output
+
+
+def test_a_group_of_which_more_were_drawn_weighs_no_more_in_what_is_extrapolated() -> None:
+    drawn = sampled(COMBINATIONS, 20, seed=1)
+    assert max(Counter((one.kernel, one.c_exponent) for one in drawn).values()) == 2
+    nothing = np.empty(0, dtype=np.intp)
+
+    def seconds(c_exponent: int) -> float:
+        return 10.0 if c_exponent == drawn[0].c_exponent else 1.0
+
+    answers = {
+        one: Answer(nothing, converged=True, seconds=seconds(one.c_exponent)) for one in drawn
+    }
+
+    spent = sum(one.seconds for one in answers.values())
+    whole = sum(seconds(one.c_exponent) for one in COMBINATIONS)
+    assert extrapolated(answers, COMBINATIONS) * spent == pytest.approx(whole)
+
+
+def test_figures_of_a_grid_tell_what_was_ordered_and_with_what(acoustic: Acoustic) -> None:
+    found = measured(
+        acoustic, "--sample", "18", "--seed", "3", "--max-iterations", "5000", "--engine", "sklearn"
+    )
+
+    assert (found["sample"], found["seed"], found["max_iterations"]) == (18, 3, 5000)
+    assert (found["engine"], found["instruction_set"]) == ("sklearn", None)
+    assert {"acoustic-workers", "numpy", "scikit-learn"} <= found["machine"]["versions"].keys()
+
+
+def test_a_preprocessing_that_is_named_twice_is_solved_once_and_counts_once(
+    acoustic: Acoustic,
+) -> None:
+    found = measured(acoustic, "--preprocessing", "basic,basic", "--against", "none")
+
+    assert found["combinations"] == found["figures"]["converged"] == 144
+    assert found["ratio"] == {}
+
+
+@native
+def test_a_grid_tells_the_instruction_set_that_was_forced(acoustic: Acoustic) -> None:
+    found = measured(acoustic, "--instruction-set", "sse2", "--against", "none")
+
+    assert (found["engine"], found["instruction_set"]) == ("native (sse2)", "sse2")
+
+
+@native
+def test_variants_of_the_engine_run_beside_the_same_alternative(acoustic: Acoustic) -> None:
+    order = ("--also", "sse2,one-thread", "--sample", "18", "--jobs", "2")
+    found = measured(acoustic, *order)
+
+    variants = found["figures"]["variants"]
+    assert variants.keys() == {"sse2", "one-thread"}
+    alternative = found["figures"]["alternatives"]["pool"]["seconds"]
+    for one in variants.values():
+        assert one["mismatches"] == 0
+        assert one["ratio"]["pool"] == pytest.approx(alternative / one["seconds"])
+    assert "one-thread" in acoustic("bench", "grid", *SMALL, *order).stdout
+
+
+def test_alternatives_may_be_run_in_fewer_rounds(acoustic: Acoustic) -> None:
+    found = measured(acoustic, "--rounds", "3", "--against-rounds", "1", "--sample", "18")
+
+    assert len(found["figures"]["ours"]) == 3
+    assert found["against_rounds"] == 1
+    assert found["ratio"]["pool"] > 0
+
+
+def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
+    lines = (ROOT / "benchmarks" / "run.sh").read_text().splitlines()
+    orders = [shlex.split(line)[1:] for line in lines if line.strip().startswith("show ")]
+
+    assert {tuple(order[:2]) for order in orders} >= {
+        ("bench", "grid"),
+        ("bench", "predict"),
+        ("bench", "highlevel"),
+    }
+    for group, name, *arguments in orders:
+        if group == "bench":
+            given = bench.commands[name].make_context(name, list(arguments)).params
+            strata = 18 * (5 if given.get("preprocessings") == ["all"] else 1)
+            assert name != "grid" or (given["sample"] or strata) >= strata
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "said"),
+    [
+        pytest.param(
+            "grid", ("--instruction-set", "mmx"), "'mmx' is not available on this", marks=native
+        ),
+        ("grid", ("--instruction-set", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
+        ("grid", ("--also", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
+        ("grid", ("--against-rounds", "0"), "'--against-rounds': 0"),
+        ("grid", ("--engine", "gpu"), "engine 'gpu' is not available"),
+        ("grid", ("--n", "60", "--classes", "31"), "order fewer classes or 62 recordings"),
+        ("grid", ("--n", "1000000", "--d", "100000"), "GiB at least"),
+        ("grid", ("--n", "100000", "--d", "2000", "--jobs", "64"), "in 65 processes take"),
+        ("grid", ("--n", "9"), "'--n': 9"),
+        ("grid", ("--n", "9999999999999"), "'--n': 9999999999999"),
+        ("grid", ("--d", "0"), "'--d': 0"),
+        ("grid", ("--classes", "1"), "'--classes': 1"),
+        ("grid", ("--max-iterations", "0"), "'--max-iterations': 0"),
+        ("grid", ("--max-iterations", "2147483648"), "'--max-iterations': 2147483648"),
+        ("grid", ("--sample", "0"), "'--sample': 0"),
+        ("grid", ("--rounds", "0"), "'--rounds': 0"),
+        ("grid", ("--jobs", "2000"), "'--jobs': 2000"),
+        ("grid", ("--seed", "-1"), "'--seed': -1"),
+        ("grid", ("--seed", "4294967296"), "'--seed': 4294967296"),
+        ("predict", ("--models", "0"), "'--models': 0"),
+        ("predict", ("--vectors", "0"), "'--vectors': 0"),
+        ("predict", ("--d", "0"), "'--d': 0"),
+        ("predict", ("--batch", "0"), "'0' is not a comma-separated list of whole numbers between"),
+        ("predict", ("--batch", "8,-1"), "'8,-1' is not"),
+        ("predict", ("--batch", "100000", "--d", "100000"), "GiB at least"),
+        ("predict", ("--vectors", "1000000", "--d", "100000"), "GiB at least"),
+        ("predict", ("--rounds", "0"), "'--rounds': 0"),
+        ("predict", ("--seed", "-1"), "'--seed': -1"),
+        ("highlevel", ("--recordings", "1"), "'--recordings': 1"),
+        ("highlevel", ("--recordings", "8", "--sample", "8"), "less than --recordings 8"),
+        ("highlevel", ("--vectors", "1000000", "--d", "100000"), "GiB at least"),
+        ("highlevel", ("--models", "0"), "'--models': 0"),
+        ("highlevel", ("--vectors", "0"), "'--vectors': 0"),
+        ("highlevel", ("--d", "0"), "'--d': 0"),
+        ("highlevel", ("--processes", "65"), "'--processes': 65"),
+        ("highlevel", ("--batch", "10001"), "'--batch': 10001"),
+        ("highlevel", ("--seed", "-1"), "'--seed': -1"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_refused_in_a_sentence(
+    acoustic: Acoustic, command: str, given: tuple[str, ...], said: str
+) -> None:
+    result = acoustic("bench", command, *given)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
 
 
 def test_an_alternative_that_there_is_not_is_refused(acoustic: Acoustic) -> None:
@@ -89,7 +243,7 @@ def test_preprocessings_leave_of_made_rows_what_they_leave_of_a_document() -> No
 def test_all_preprocessings_are_720_combinations_and_normalized_is_solved_as_basic(
     acoustic: Acoustic,
 ) -> None:
-    found = measured(acoustic, "--preprocessing", "all", "--sample", "10")
+    found = measured(acoustic, "--preprocessing", "all", "--sample", "90")
 
     assert found["combinations"] == 720
     assert found["mismatches"] == 0
@@ -157,6 +311,15 @@ def test_rates_are_told_for_each_stretch_and_batch(acoustic: Acoustic) -> None:
         assert start in said
     assert "differing" in said
     assert "versions" in said
+
+
+@pytest.mark.usefixtures("_short")
+def test_without_an_alternative_only_our_own_rates_are_measured(acoustic: Acoustic) -> None:
+    found = predicted(acoustic, "--against", "none")
+
+    assert (found["against"], found["ratio"], found["mismatches"]) == ([], {}, 0)
+    assert all(one["theirs"] == {} for one in found["figures"]["rates"])
+    assert "differing" not in acoustic("bench", "predict", *FEW, "--against", "none").stdout
 
 
 def test_an_alternative_to_predicting_that_there_is_not_is_refused(acoustic: Acoustic) -> None:

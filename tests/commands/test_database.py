@@ -87,6 +87,33 @@ def test_the_doctor_lists_every_wrong_setting(acoustic: Acoustic) -> None:
     assert "ACOUSTIC_LEASE_SECONDS" in result.stdout
 
 
+def test_the_doctor_checks_without_a_database_all_that_needs_none(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    result = acoustic(
+        "doctor",
+        DATABASE_URL=None,
+        ACOUSTIC_ENGINE="sklearn",
+        ACOUSTIC_MODEL_DIR=str(tmp_path / "models"),
+        ACOUSTIC_PORT_80_TCP="x",
+    )
+
+    assert result.exit_code == 2
+    assert "DATABASE_URL is not set" in result.stdout
+    assert "sklearn (ACOUSTIC_ENGINE is sklearn)" in result.stdout
+    assert "models will be made" in result.stdout
+    assert "ACOUSTIC_PORT_80_TCP is no setting" in result.stdout
+
+
+def test_the_doctor_looks_at_the_database_though_another_setting_is_wrong(
+    on_database: Acoustic,
+) -> None:
+    result = on_database("doctor", ACOUSTIC_LEASE_SECONDS="long")
+
+    assert result.exit_code == 2
+    assert "is that of this version" in result.stdout
+
+
 def test_the_doctor_warns_of_names_that_are_no_settings(on_database: Acoustic) -> None:
     result = on_database("doctor", ACOUSTIC_PORT_80_TCP="x")
 

@@ -43,7 +43,7 @@ def all_gone(folder: Path, *, within: float = 30) -> bool:
 
 
 def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(
-    process: Process, tmp_path: Path
+    process: Process, started: Start, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
 
@@ -56,6 +56,16 @@ def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(
     assert "actual \\ predicted" in done.stdout
     assert "4320 outputs of 240 recordings" in done.stdout
     assert all(f"\n{task} " in done.stdout for task in examples.tasks())
+    assert all_gone(kept)
+    [serve] = [line.split()[1:] for line in done.stdout.splitlines() if "--serve" in line]
+    server = started(*shlex.split(" ".join(serve)))
+    assert server.stdout is not None
+    exports = [next(server.stdout) for _ in range(3)]
+    settings = dict(shlex.split(line)[1].split("=", 1) for line in exports)
+    listed = process("models", "list", "--json", **settings)
+    assert len(listed.stdout.splitlines()) == len(examples.tasks())
+    server.send_signal(signal.SIGINT)
+    assert server.wait(30) == 0
     assert all_gone(kept)
     following = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  ")]
     following = [words for words in following if words and words[0] in {"models", "predict"}]
@@ -81,6 +91,17 @@ def test_another_terminal_can_look_on_and_a_job_that_fails_is_told(
     assert "The job failed: cancelled by operator" in demo.stdout.read()
     assert demo.wait(60) == 4
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_is_started_again_only_where_a_demo_was_kept(
+    acoustic: Callable[..., Result], tmp_path: Path
+) -> None:
+    nothing = acoustic("demo", "--keep", tmp_path, "--serve")
+    unnamed = acoustic("demo", "--serve")
+
+    assert (nothing.exit_code, unnamed.exit_code) == (1, 2)
+    assert f"No demo was kept in {tmp_path}" in nothing.stderr
+    assert "--keep FOLDER --serve" in unnamed.stderr
 
 
 def test_options_and_tasks_are_checked_before_anything_is_started(

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from schema import evaluation_jobs
 from schema.evaluation_jobs import EvaluationJob, JobDetails, Outcome, Usage
+from trainer.options import TAKES
 
 Acoustic = Callable[..., Result]
 Job = Callable[..., UUID]
@@ -38,6 +39,7 @@ RESULT = {
     "folds": [0, 1, 2],
     "left_out": {"r9": "lacks \x1b[1mrhythm.bpm"},
     "removed": {"not finite": ["tonal.a", "tonal.b"]},
+    "final_model": {"engine": "native", "converged": False},
     "notes": ["only 3 recordings"],
     "model": {"path": "/models/1.model", "sha256": "abc"},
 }
@@ -105,6 +107,26 @@ def test_wrong_options_are_refused_before_anything_is_stored(
     assert "folds" in result.stderr
     with engine.connect() as connection:
         assert evaluation_jobs.list_jobs(connection) == []
+
+
+def test_an_option_that_looks_misspelt_is_refused_and_another_is_told_of(
+    on_database: Acoustic, dataset: Callable[..., UUID], details: Details
+) -> None:
+    misspelt = on_database("jobs", "enqueue", dataset(), "-o", "c_value=1")
+    strange = on_database("jobs", "enqueue", dataset(), "-o", "training_tool=gaia")
+
+    assert misspelt.exit_code == 2
+    assert "did you mean c_values?" in misspelt.stderr
+    assert strange.exit_code == 0
+    assert "have no effect: 'training_tool'" in strange.stderr
+    assert details(UUID(strange.stdout.strip())).options == {"training_tool": "gaia"}
+
+
+def test_the_help_of_enqueue_tells_what_every_option_takes(acoustic: Acoustic) -> None:
+    said = " ".join(acoustic("jobs", "enqueue", "--help").stdout.split())
+
+    for option, takes in TAKES.items():
+        assert f"{option} {takes}" in said
 
 
 def test_an_unknown_dataset_is_a_sentence(on_database: Acoustic) -> None:
@@ -235,6 +257,7 @@ def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) 
         "misclassified: 1",
         "left out: 1",
         "2 descriptors are not used, for a value is not finite: tonal.a, tonal.b",
+        "did not converge: its training met the iteration cap",
         "only 3 recordings",
         r"lacks \x1b[1mrhythm.bpm",
         "/models/1.model",

@@ -43,6 +43,7 @@ def test_options_become_those_of_a_job() -> None:
         *("--preprocessing", "basic,normalized", "--kernel", "poly,rbf", "--c", "-5,1"),
         *("--gamma", "-3", "--folds", "3", "--seed", "7", "--normalize-mode", "smallest"),
         *("--balance-classes", "--artist-filter", "--nested"),
+        "--no-shortcuts",
     )
 
     assert given.options == {
@@ -57,7 +58,41 @@ def test_options_become_those_of_a_job() -> None:
         "balance_classes": True,
         "filter_type": "artist",
         "nested": True,
+        "shortcuts": False,
     }
+
+
+def test_shortcuts_can_be_turned_off_and_the_report_says_so(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    grids = {}
+    # C gamma^3 of the first and of the last is the same.
+    grid = ("--preprocessing", "basic", "--kernel", "poly", "--c", "-3,3", "--gamma", "-3,-5")
+    for flag in ("--shortcuts", "--no-shortcuts"):
+        report = tmp_path / f"{flag}.json"
+        files = ("--model", tmp_path / "a.model", "--report", report, "--predictions")
+        result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *grid, flag)
+        assert result.exit_code == 0, result.stderr
+        said = json.loads(report.read_text())
+        assert said["shortcuts"] is (flag == "--shortcuts")
+        assert ("each solved" in result.stdout) is (flag == "--no-shortcuts")
+        grids[flag] = said["grid"]
+
+    on, off = grids.values()
+    assert any(entry["same_as"] for entry in on)
+    assert not any(entry["same_as"] for entry in off)
+    assert [entry["predicted"] for entry in on] == [entry["predicted"] for entry in off]
+
+
+def test_the_time_that_is_told_is_that_of_all_parts_reading_and_writing_too(
+    acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
+    acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *small_grid)
+
+    timings = json.loads((tmp_path / "a.json").read_text())["timings"]
+    assert {"reading", "preparing", "solver", "writing", "other"} <= timings["parts"].keys()
+    assert timings["total_seconds"] == pytest.approx(sum(timings["parts"].values()), abs=0.01)
 
 
 def test_a_model_and_a_report_are_written_and_shown(

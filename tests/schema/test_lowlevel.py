@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,8 @@ from sqlalchemy import Engine, event, text
 
 from schema import lowlevel
 from schema.errors import InvalidDocument
+from schema.lowlevel import Stored, Submission
+from schema.versions import version_id
 
 Step = Callable[..., Any]  # a fixture that does one thing to the database
 
@@ -171,6 +174,60 @@ def test_the_columns_beside_a_document_are_those_that_acousticbrainz_writes(
     assert (row.version, row.type) == (version, "lowlevel")
     assert row.data_sha256 == acousticbrainz_hash(stored)
     assert row.version_sha256 == acousticbrainz_hash(version)
+
+
+@pytest.mark.parametrize("lossless", [1, True, "yes", 0, False, None, ""])
+def test_a_recording_is_lossless_as_the_server_reads_it(
+    insert: Step, execute: Step, lossless: Any
+) -> None:
+    insert((uuid4(), document(audio_properties={"lossless": lossless})))
+
+    assert execute("SELECT lossless FROM lowlevel") == bool(lossless)
+
+
+def test_a_document_is_looked_up_by_the_index_of_its_hash(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        one = Submission.of(uuid4(), document())
+        values = {
+            "mbids": [str(one.mbid)],
+            "offsets": [None],
+            "builds": [""],
+            "lossless": [False],
+            "documents": [one.text],
+            "hashes": [one.sha256],
+            "versions": [1],
+        }
+        plan = "\n".join(
+            connection.execute(text(f"EXPLAIN {lowlevel.STORE.text}"), values).scalars()
+        )
+
+    assert "Index Cond: (data_sha256 = " in plan
+    assert "Seq Scan on lowlevel" not in plan
+
+
+def test_a_document_that_another_writer_stores_at_the_same_time_is_passed_over(
+    engine: Engine, execute: Step
+) -> None:
+    one = Submission.of(uuid4(), document())
+
+    def store() -> list[Stored]:
+        with engine.begin() as connection:
+            return lowlevel.store(connection, [one])
+
+    with ThreadPoolExecutor(1) as thread:
+        with engine.begin() as connection:
+            # Its version is there: what the other waits for below is the hash of the document.
+            version_id(connection, one.version, "lowlevel")
+        with engine.begin() as connection:
+            lowlevel.store(connection, [one])
+            other = thread.submit(store)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while not execute(waiting):
+                assert not other.done()
+        assert other.result(30) == [Stored(is_new=False, holder=one.mbid)]
+
+    assert execute("SELECT count(*) FROM lowlevel") == 1
 
 
 def acousticbrainz_hash(value: Any) -> Any:

@@ -53,7 +53,7 @@ splits = splits_of(1800, 300)
 engine = NativeEngine(jobs, memory=memory, max_iterations=2000)
 list(engine.solve(problems, splits_of(80, 20)))  # loads what is needed
 before = status("VmRSS")
-engine = engine.suited_to(splits)
+engine = engine.prepared(splits)
 list(engine.solve(problems, splits))
 print(engine.name, status("VmHWM") - before)
 """

@@ -238,10 +238,8 @@ def test_an_engine_can_be_used_by_several_threads_at_once() -> None:
     ]
     problems = [Problem("rbf", c, g) for c in (0.5, 2.0) for g in (0.25, 1.0)]
     one = 8 * 45 * (45 + 15 + 8) + 2 * (4 * 45**2 + 8 * 45 * 15 + 8 * 30**2)
-    together = NativeEngine(1).suited_to(splits)
-    in_turns = NativeEngine(1, memory=one).suited_to(splits)
-    assert isinstance(together, NativeEngine)
-    assert isinstance(in_turns, NativeEngine)
+    together = NativeEngine(1).prepared(splits)
+    in_turns = NativeEngine(1, memory=one).prepared(splits)
     ready = Barrier(6)
 
     def search(engine: Any) -> Any:

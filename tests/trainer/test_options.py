@@ -1,6 +1,7 @@
 """A job's options: defaults, limits, and what is said of those that are refused."""
 
 import pickle
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainer.errors import OptionsError
 from trainer.grid.project import Project
-from trainer.options import JobOptions
+from trainer.options import TAKES, JobOptions
 
 RECIPES = "basic, lowlevel, nobands, normalized, gaussianized, mfcc (did you mean 'gaussianized'?)"
 
@@ -90,6 +91,46 @@ def test_unknown_keys_are_kept_without_effect() -> None:
 
     assert options.given == given
     assert options == JobOptions.parse({"seed": 7}).model_copy(update={"given": given})
+
+
+def test_keys_without_effect_are_told_of_with_what_was_meant() -> None:
+    given = {"normalise": True, "gamma": [1], "C_Values": [1], "training_tool": "gaia", "seed": 7}
+
+    options = JobOptions.parse(given)
+
+    assert options.misspelt == {
+        "normalise": "normalize",
+        "gamma": "gamma_values",
+        "C_Values": "c_values",
+    }
+    [note] = options.notes
+    assert "'normalise' (did you mean normalize?)" in note
+    assert "'training_tool'" in note
+    assert "seed" not in note
+    assert JobOptions.parse({"seed": 7}).notes == ()
+
+
+def test_what_every_option_takes_is_told_and_true() -> None:
+    assert JobOptions.model_fields.keys() - {"given"} == TAKES.keys()
+    for key, said in TAKES.items():
+        for low, high in re.findall(r"(-?\d+) to (-?\d+)", said):
+            is_list = said.startswith("a list")
+            for value, fits in (
+                *((int(low), True), (int(high), True)),
+                *((int(low) - 1, False), (int(high) + 1, False)),
+            ):
+                options = {key: [value] if is_list else value}
+                if fits:
+                    JobOptions.parse(options)
+                    continue
+                with pytest.raises(OptionsError, match=key):
+                    JobOptions.parse(options)
+        for most in re.findall(r"at most (\d+)", said):
+            with pytest.raises(OptionsError, match=key):
+                JobOptions.parse({key: [1] * (int(most) + 1)})
+        for name in said.removeprefix("a list of ").split(", ") if "_values" in key else ():
+            if name.isalpha():
+                JobOptions.parse({key: [name]})
 
 
 def test_options_cannot_be_changed() -> None:

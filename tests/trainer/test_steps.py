@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import erfinv
 
-from trainer.preprocessing.steps import Affine, RankGaussian
+from trainer.preprocessing.steps import FEW_ROWS, Affine, RankGaussian
 from trainer.preprocessing.transforms import RangeScaler, RankGaussianizer
 
 FINITE = st.floats(-1e6, 1e6, width=32)
@@ -54,6 +54,20 @@ def test_ranks_never_turn_the_order_round(training: Any) -> None:
     mapped = step.apply(column(sorted([*training, -2e6, 0.5, 2e6]))).ravel()
 
     assert (np.diff(mapped) >= 0).all()
+
+
+@given(
+    training=arrays(np.float32, st.tuples(st.integers(1, 20), st.just(3)), elements=FINITE),
+    values=arrays(np.float32, st.tuples(st.integers(1, 3 * FEW_ROWS), st.just(3)), elements=FINITE),
+)
+def test_few_rows_get_the_ranks_that_they_get_among_many(training: Any, values: Any) -> None:
+    values[0] = training[0]
+    step = RankGaussian(np.arange(3), np.sort(training, axis=0))
+    many = np.concatenate([values] + [values[:1]] * FEW_ROWS)
+
+    alone = np.concatenate([step.apply(values[row : row + 1]) for row in range(len(values))])
+
+    np.testing.assert_array_equal(alone, step.apply(many)[: len(values)])
 
 
 def test_ties_take_the_upper_rank() -> None:

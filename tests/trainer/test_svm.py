@@ -129,7 +129,7 @@ def test_no_rows_give_no_decisions(k: int) -> None:
 def test_a_row_at_a_support_vector_is_at_distance_zero_despite_rounding() -> None:
     ours, _ = machines(2, "rbf")
 
-    kernel = ours._kernel(ours.support_vectors)
+    kernel = ours._kernel(ours.support_vectors, len(ours.support_vectors))
 
     assert kernel.max() <= 1
 

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from trainer.dataset import prepare
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError, OptionsError, TrainerError
-from trainer.grid.engines import why_no_native
+from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.project import Project
 from trainer.ground_truth import GroundTruth
 from trainer.models.bundle import Model
+from trainer.models.fitting import Outcome, fit
 from trainer.options import JobOptions
 from trainer.training import Progress, train
+
+MISSING = why_no_native()
+native = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
 
 SMALL = Project(
     ("basic", "normalized", "gaussianized"), c_exponents=(-1, 3), gamma_exponents=(-3, -5)
@@ -479,13 +483,92 @@ def test_any_documents_are_trained_on_or_refused_and_the_model_survives_the_disk
         assert sum(prediction.all.values()) == pytest.approx(1)
 
 
-def test_the_report_names_the_engine_that_had_the_memory(make_dataset: Any) -> None:
-    assert train(make_dataset(), ONE, 1, memory=1).report()["engine"] == "sklearn"
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_of_the_report_are_of_machines_that_had_not_seen_the_recording(
+    make_dataset: Any, classes: int
+) -> None:
+    noise = make_dataset(classes=classes, size=20, lean=0.0)
+
+    evaluation = train(noise, Project(("basic",), ("rbf",), (9,), (1,)), 1, jobs=1)
+
+    guessed = evaluation.probabilities.argmax(axis=1) == noise.labels
+    assert evaluation.probabilities.sum(axis=1) == pytest.approx(1)
+    assert guessed.mean() < 0.75  # a machine that had seen them would know them all
+    said = evaluation.report()["probability"]
+    rows = np.arange(len(noise.labels))
+    assert said["actual"] == pytest.approx(evaluation.probabilities[rows, noise.labels], abs=1e-4)
+
+
+def test_on_noise_the_report_says_that_there_is_nothing(make_dataset: Any) -> None:
+    report = train(make_dataset(classes=2, size=40, lean=0.0), Project(), 1, jobs=1).report()
+
+    assert report["findings"][0]["kind"] == "chance"
+    corrected = report["corrected"]["balanced_accuracy"]
+    assert corrected["low"] < 50 < corrected["high"]
+
+
+@native
+def test_the_report_says_that_another_engine_had_the_memory_and_why(make_dataset: Any) -> None:
+    report = train(make_dataset(), ONE, 1, engine="native", memory=1).report()
+
+    assert report["engine"] == report["final_model"]["engine"] == "sklearn"
+    why = "by sklearn instead of native, whose matrices need 1 MiB for one fold on one thread"
+    for beginning in (f"basic solved {why}, and may have 0", f"the final model was trained {why}"):
+        assert any(note.startswith(beginning) for note in report["notes"])
+
+
+def test_an_engine_that_had_the_memory_is_no_matter_for_the_notes(report: Any) -> None:
+    assert not any("instead of" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize("engine", [pytest.param("native", marks=native), "sklearn"])
+def test_a_final_model_that_meets_the_iteration_cap_is_marked(
+    make_dataset: Any, evaluation: Any, engine: str
+) -> None:
+    dataset = make_dataset(classes=3, size=8, lean=0.5)
+    solver: Any = choose_engine(engine, jobs=1)
+    combination = ONE.combinations()[0]
+
+    sound = fit(dataset, combination, solver).outcome
+    capped = fit(dataset, combination, replace(solver, max_iterations=1)).outcome
+
+    assert sound == Outcome(engine, converged=True)
+    assert capped == Outcome(engine, converged=False)
+    report = replace(evaluation, final=capped).report()
+    assert report["final_model"] == {"engine": engine, "converged": False}
+    assert evaluation.report()["final_model"]["converged"]
+
+
+@pytest.mark.parametrize("engine", [pytest.param("native", marks=native), "sklearn"])
+def test_without_shortcuts_all_720_are_solved_and_the_answers_are_the_same(
+    make_dataset: Any, engine: str
+) -> None:
+    dataset = make_dataset(classes=3, size=8, lean=0.5)
+
+    short, long = (
+        train(dataset, Project(), 1, engine=engine, jobs=2, collapse=collapse)
+        for collapse in (True, False)
+    )
+
+    solved = [sum(result.same_as is None for result in each.results) for each in (short, long)]
+    assert solved[0] < solved[1] == 720
+    assert (short.report()["shortcuts"], long.report()["shortcuts"]) == (True, False)
+    for one, other in zip(short.results, long.results, strict=True):
+        np.testing.assert_array_equal(one.predicted, other.predicted)
+    assert short.model.to_bytes() == long.model.to_bytes()
 
 
 def test_the_report_says_what_the_time_was_spent_on(report: Any) -> None:
     timings = report["timings"]
 
-    parts = ["preprocessing", "solver", "final model", "probabilities", "held-out recordings"]
+    parts = [
+        "preprocessing",
+        "solver",
+        "final model",
+        "probabilities",
+        "correction",
+        "held-out recordings",
+        "other",
+    ]
     assert list(timings["parts"]) == parts
-    assert 0 < sum(timings["parts"].values()) <= timings["total_seconds"] + 0.01
+    assert sum(timings["parts"].values()) == pytest.approx(timings["total_seconds"], abs=0.01)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+import examples
 from trainer.bench.made_models import made_models
 from trainer.highlevel import ACOUSTICBRAINZ_MODELS
 from worker.profile import MODELS_VERSION, Entry, Profile, read_profile
@@ -280,3 +281,14 @@ def test_each_missing_and_each_damaged_model_is_named_and_none_is_used(
         assert f"model '{name}'" in said
     assert "danceability" not in said
     assert "only the high-level worker knows" in said
+
+
+def test_the_example_names_acousticbrainz_s_models_in_its_order() -> None:
+    path = Path(examples.__file__).with_name("profile.yaml")
+
+    profile = read_profile(path)
+
+    assert tuple(entry.name for entry in profile.entries) == ACOUSTICBRAINZ_MODELS
+    assert profile.entries[0].file == path.parent / "danceability.history"
+    assert (profile.models_version, profile.indent) == ("v2.1_beta1", 0)
+    assert profile.input_format == "json"

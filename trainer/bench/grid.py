@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from multiprocessing.pool import Pool
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,31 @@ from trainer.grid.planner import group, problem_of, problem_of_group
 from trainer.grid.project import Combination, Project
 from trainer.grid.search import splits_of, twin_of
 from trainer.models.svm import DEGREE
+from trainer.selection import MIN_RECORDINGS
 
 Indices = NDArray[np.intp]
 Splits = Mapping[str, Sequence[Split]]  # by preprocessing
 
-# Seconds, and by combination what was predicted and whether it converged.
-Solved = tuple[float, dict[Combination, tuple[Indices, bool]]]
-Solve = Callable[[Sequence[Combination]], Solved]
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an alternative says of one combination.
+
+    Attributes
+    ----------
+    predicted : ndarray of intp, shape (n,)
+    converged : bool
+    seconds : float
+        In the process that solved it.
+    """
+
+    predicted: Indices
+    converged: bool
+    seconds: float
+
+
+Answers = dict[Combination, Answer]
+Solve = Callable[[Sequence[Combination]], tuple[float, Answers]]  # seconds of wall time, answers
 
 FOLDS = 5
 CACHE_MEGABYTES = 200  # as much as scikit-learn's default
@@ -66,9 +84,12 @@ class Order:
         Of `ALTERNATIVES`: scikit-learn's SVC in one process, or in a pool of processes; that of
         scikit-learn-intelex in a pool.
     sample : int or None
-        Combinations that alternatives solve; their time is then extrapolated to all.
+        Combinations that alternatives solve; their time is then extrapolated to all. At least one
+        from each preprocessing, kernel and C, for these differ most in what they cost.
     rounds : int
-        How often everything is run; medians are reported.
+        How often the engine is run; medians are reported.
+    against_rounds : int or None
+        How often alternatives are, in turns with it; as often by default, and never more often.
     jobs : int
         Threads, and processes of the pool.
     seed : int
@@ -84,6 +105,7 @@ class Order:
     against: tuple[str, ...] = ("pool",)
     sample: int | None = None
     rounds: int = 3
+    against_rounds: int | None = None
     jobs: int = 2
     seed: int = 1
     max_iterations: int = MAX_ITERATIONS
@@ -112,6 +134,23 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How the engine did with another instruction set, or another number of threads.
+
+    Attributes
+    ----------
+    seconds : float
+        Median wall time for all combinations.
+    mismatches : int
+        Predictions that differ from those of the engine as it was ordered, of combinations that
+        converged in both.
+    """
+
+    seconds: float
+    mismatches: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """What was measured.
 
@@ -128,6 +167,7 @@ class Figures:
     converged : int
         Combinations that did.
     alternatives : dict of str to Measured
+    variants : dict of str to Variant
     """
 
     ours: list[float]
@@ -136,6 +176,7 @@ class Figures:
     solved: int
     converged: int
     alternatives: dict[str, Measured] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -143,23 +184,36 @@ class Figures:
         return median(self.ours)
 
 
-def measure(order: Order, engine: Engine) -> Figures:
-    """Run the engine and each alternative in turns, as often as ordered."""
-    splits, labels = made_splits(order)
+def measure(order: Order, engine: Engine, variants: Mapping[str, Engine] | None = None) -> Figures:
+    """Run the engine, its variants and each alternative in turns, as often as ordered.
+
+    Raises
+    ------
+    OptionsError
+        The classes are too many for the rows, the sample is too small to say anything of all
+        combinations, or an alternative is not known or not here.
+    """
     combinations = Project(preprocessings=order.preprocessings).combinations()
+    _check(order, combinations)
+    splits, labels = made_splits(order)
     sample = sampled(combinations, order.sample, seed=order.seed)
-    ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in order.against}
-    found: dict[Combination, Solution] = {}
-    others: dict[str, dict[Combination, tuple[Indices, bool]]] = {}
+    others: dict[str, Answers] = {}
+    engines = {"": engine, **(variants or {})}
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    solutions: dict[str, dict[Combination, Solution]] = {}
     with alternatives(order, splits) as solvers:
         run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
-        for _ in range(order.rounds):
-            seconds, found = run_engine(engine, splits, combinations)
-            ours.append(seconds)
+        for turn in range(order.rounds):
+            for name, one in engines.items():
+                seconds, solutions[name] = run_engine(one, splits, combinations)
+                times[name].append(seconds)
+            if turn >= (order.against_rounds or order.rounds):
+                continue
             for name, solve in solvers.items():
                 seconds, others[name] = solve(sample)
-                theirs[name].append(seconds * len(combinations) / len(sample))
+                theirs[name].append(seconds * extrapolated(others[name], combinations))
+    ours, found = times.pop(""), solutions.pop("")
     accuracies = [100 * float(np.mean(one.predicted == labels)) for one in found.values()]
     return Figures(
         ours=ours,
@@ -170,7 +224,38 @@ def measure(order: Order, engine: Engine) -> Figures:
         alternatives={
             name: _compared(median(theirs[name]), sample, found, others[name]) for name in theirs
         },
+        variants={
+            name: Variant(median(times[name]), _differing(found, solutions[name])) for name in times
+        },
     )
+
+
+def _check(order: Order, combinations: Sequence[Combination]) -> None:
+    if order.n < MIN_RECORDINGS * order.classes:
+        raise OptionsError(
+            f"{order.n} recordings are too few for {order.classes} classes, each of which takes "
+            f"{MIN_RECORDINGS}: order fewer classes or {MIN_RECORDINGS * order.classes} recordings"
+        )
+    strata = len({_stratum(one) for one in combinations})
+    if order.sample is not None and order.sample < strata:
+        raise OptionsError(
+            f"a sample of {order.sample} leaves out some of the {strata} pairs of kernel and C (of "
+            f"each preprocessing), and says nothing of what they cost: order {strata} or more"
+        )
+    for name in order.against:
+        _require(name)
+
+
+def room(order: Order) -> int:
+    """Return how many bytes the data of an order take at least, in all processes together."""
+    in_folds = FOLDS * len(order.preprocessings) * processes(order)
+    return (2 + in_folds) * order.n * order.d * np.dtype(np.float64).itemsize  # 2: as made
+
+
+def processes(order: Order) -> int:
+    """Return how many processes have the data of an order: this one, and those of pools."""
+    known = (ALTERNATIVES[name] for name in order.against if name in ALTERNATIVES)
+    return 1 + sum(order.jobs if many else 1 for _, many in known)
 
 
 def made_splits(order: Order) -> tuple[dict[str, list[Split]], Indices]:
@@ -189,11 +274,7 @@ def sampled(
     if count is None or count >= len(combinations):
         return list(combinations)
     generator = random.Random(seed)  # noqa: S311 - not a secret
-
-    def stratum(one: Combination) -> tuple[str, str, int]:
-        return one.preprocessing, one.kernel, one.c_exponent
-
-    strata = [list(members) for _, members in groupby(combinations, key=stratum)]
+    strata = [list(members) for _, members in groupby(combinations, key=_stratum)]
     for members in strata:
         generator.shuffle(members)
     generator.shuffle(strata)
@@ -204,6 +285,22 @@ def sampled(
         if place < len(members)
     ]
     return in_turn[:count]
+
+
+def _stratum(one: Combination) -> tuple[str, str, int]:
+    return one.preprocessing, one.kernel, one.c_exponent
+
+
+def extrapolated(answers: Mapping[Combination, Answer], all_: Sequence[Combination]) -> float:
+    """Return how many times the work of those answered is that of all combinations.
+
+    Those that were not answered are taken to cost the mean of their preprocessing, kernel and C,
+    so that it does not matter of which more were drawn.
+    """
+    spent: dict[tuple[str, str, int], list[float]] = {}
+    for one, answer in answers.items():
+        spent.setdefault(_stratum(one), []).append(answer.seconds)
+    return sum(mean(spent[_stratum(one)]) for one in all_) / sum(map(sum, spent.values()))
 
 
 def run_engine(
@@ -235,7 +332,7 @@ def run_engine(
 def _solve(
     engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
 ) -> dict[Combination, Solution]:
-    engine = engine.suited_to(splits)
+    engine = engine.suited_to(splits).prepared(splits)
     gammas = [problem_of(one).gamma for one in combinations if one.kernel == "poly"]
     scales = engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
@@ -248,32 +345,31 @@ def _solve(
     }
 
 
+def _differing(ours: Mapping[Combination, Solution], theirs: Mapping[Combination, Solution]) -> int:
+    converged = [one for one in ours if ours[one].converged and theirs[one].converged]
+    return sum(int((ours[one].predicted != theirs[one].predicted).sum()) for one in converged)
+
+
 def _compared(
     seconds: float,
     sample: Sequence[Combination],
     ours: Mapping[Combination, Solution],
-    theirs: Mapping[Combination, tuple[Indices, bool]],
+    theirs: Mapping[Combination, Answer],
 ) -> Measured:
-    converged = [one for one in sample if ours[one].converged and theirs[one][1]]
+    converged = [one for one in sample if ours[one].converged and theirs[one].converged]
     return Measured(
         seconds=seconds,
         solved=len(sample),
-        mismatches=sum(int((ours[one].predicted != theirs[one][0]).sum()) for one in converged),
+        mismatches=sum(
+            int((ours[one].predicted != theirs[one].predicted).sum()) for one in converged
+        ),
         compared=sum(len(ours[one].predicted) for one in converged),
     )
 
 
 @contextmanager
 def alternatives(order: Order, splits: Splits) -> Iterator[dict[str, Solve]]:
-    """Give the ordered alternatives; their processes end with the context.
-
-    Raises
-    ------
-    OptionsError
-        There is no such alternative here.
-    """
-    for name in order.against:
-        _require(name)
+    """Give the ordered alternatives; their processes end with the context."""
     # Spawned, not forked: a fork would copy the threads' locks in whatever state they are.
     context = multiprocessing.get_context("spawn")
     pools: dict[str, Pool] = {}
@@ -332,8 +428,9 @@ def _begin(splits: Splits, library: str, max_iterations: int) -> None:
     _There.machine = staticmethod(machine)
 
 
-def _solve_there(combination: Combination) -> tuple[Indices, bool]:
+def _solve_there(combination: Combination) -> Answer:
     """Predict each row by the fold that it was held out of, the obvious way."""
+    started = time.perf_counter()
     splits = _There.splits[combination.preprocessing]
     predicted = np.empty(sum(len(split.testing_rows) for split in splits), dtype=np.intp)
     converged = True
@@ -342,10 +439,10 @@ def _solve_there(combination: Combination) -> tuple[Indices, bool]:
         machine.fit(split.training, split.training_codes)
         predicted[split.testing_rows] = split.class_of_code[machine.predict(split.testing)]
         converged &= getattr(machine, "fit_status_", 0) == 0
-    return predicted, converged
+    return Answer(predicted, converged, time.perf_counter() - started)
 
 
-def _run_pool(pool: Pool, combinations: Sequence[Combination]) -> Solved:
+def _run_pool(pool: Pool, combinations: Sequence[Combination]) -> tuple[float, Answers]:
     started = time.perf_counter()
     found = pool.map(_solve_there, combinations, chunksize=1)
     return time.perf_counter() - started, dict(zip(combinations, found, strict=True))

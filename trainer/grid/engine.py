@@ -65,6 +65,22 @@ class Solution:
     identities: int = 0
 
 
+class Trained(Protocol):
+    """A machine, and how the solver came to it."""
+
+    @property
+    def machine(self) -> PairwiseSvm:
+        """What was trained."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether no pair of classes met the iteration cap."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether all its numbers are; a machine of others is of no use."""
+
+
 class Engine(Protocol):
     """Solves problems; see `Problem` and `Split` for what is given."""
 
@@ -77,7 +93,13 @@ class Engine(Protocol):
         """Name and what it runs on, for people."""
 
     def suited_to(self, splits: Sequence[Split]) -> Engine:
-        """Return the engine that has the memory to solve these splits, made ready for them."""
+        """Return the engine that has the memory to solve these splits: this one, as a rule."""
+
+    def prepared(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine, holding what several calls on these splits have in common.
+
+        It lasts as long as the engine that is returned; this one holds nothing.
+        """
 
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
@@ -121,6 +143,15 @@ class Engine(Protocol):
         ------
         DatasetError
             It cannot be trained on these values.
+        """
+
+    def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
+        """Train one machine as `fit` does, for which there has to be memory, and say how it went.
+
+        Raises
+        ------
+        DatasetError
+            These values have no kernel.
         """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 from trainer.errors import OptionsError
 from trainer.grid.engine import Engine
@@ -42,6 +43,42 @@ def choose_engine(name: str, *, jobs: int | None = None, memory: int = MEMORY) -
 
         return SklearnEngine(jobs)
     raise OptionsError(f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'")
+
+
+def with_instruction_set(engine: Engine, name: str) -> Engine:
+    """Return the native engine, with the instruction set of that name.
+
+    Raises
+    ------
+    OptionsError
+        This processor has no such instruction set, or the engine is another one.
+    """
+    # Imported here: a computer without a compiler has neither.
+    if why_no_native() is None:
+        from trainer.grid.native._native import instruction_sets  # noqa: PLC0415
+        from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
+
+        if isinstance(engine, NativeEngine):
+            known = instruction_sets()
+            if name not in known:
+                raise OptionsError(
+                    f"instruction set {name!r} is not available on this processor: "
+                    f"use {', '.join(known)}"
+                )
+            return replace(engine, instruction_set=name)
+    raise OptionsError(
+        f"instruction set {name!r} is for the native engine, and {engine.name!r} is what runs "
+        "here: leave it out"
+    )
+
+
+def instruction_set_of(engine: Engine) -> str | None:
+    """Return the name of the instruction set that an engine uses; None if that is not known."""
+    if engine.name != "native":
+        return None
+    from trainer.grid.native._native import instruction_sets  # noqa: PLC0415 - not everywhere
+
+    return getattr(engine, "instruction_set", "") or instruction_sets()[0]
 
 
 def why_no_native() -> str | None:

@@ -112,13 +112,12 @@ class NativeEngine:
         return self.jobs or usable_processors()
 
     def suited_to(self, splits: Sequence[Split]) -> Engine:
-        """Return an engine that holds the inner products of these splits, if there is room.
+        """Return this engine, or scikit-learn's where one split alone needs too much memory."""
+        has_room = all(self._threads_for([Rows.of(split)]) for split in splits)
+        return self if has_room else self._instead
 
-        It is this one if they have to be made in turns, and scikit-learn's where one split alone
-        needs too much memory.
-        """
-        if not all(self._threads_for([Rows.of(split)]) for split in splits):
-            return self._instead
+    def prepared(self, splits: Sequence[Split]) -> NativeEngine:
+        """Return this engine with the inner products of these splits, if they are to be held."""
         if len(self._turns(splits)) > 1:
             return self
         return replace(self, _prepared=dict(zip(splits, self._matrices_of(splits), strict=True)))

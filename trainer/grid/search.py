@@ -16,6 +16,7 @@ from trainer.errors import DatasetError
 from trainer.grid.checkpoints import Resumption
 from trainer.grid.engine import Engine, Problem, Solution
 from trainer.grid.folds import Split, split
+from trainer.grid.handover import suited
 from trainer.grid.planner import group, problem_of, problem_of_group, same_experiment
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, score
@@ -46,6 +47,8 @@ class CombinationResult:
         Name of what solved it; None if it came to nothing before.
     identities : int
         Machines of it whose kernel is an identity, see `Solution`.
+    instead : str or None
+        Why that is not the engine that was asked for; None if it is.
     """
 
     combination: Combination
@@ -56,6 +59,7 @@ class CombinationResult:
     same_as: Combination | None = None
     engine: str | None = None
     identities: int = 0
+    instead: str | None = None
 
 
 def search(
@@ -233,7 +237,8 @@ def _solve(
     advanced: Callable[[float], None],
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
-    engine = engine.suited_to(splits)
+    taken = suited(engine, splits)
+    engine = taken.engine.prepared(splits)
     gammas = [problem_of(item).gamma for item in combinations if item.kernel == "poly"]
     scales = collapse and bool(gammas) and engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
@@ -249,7 +254,9 @@ def _solve(
             result = replace(original, combination=representative, same_as=original.combination)
         else:
             result = replace(
-                _result(representative, solution, dataset.labels, fold_of), engine=engine.name
+                _result(representative, solution, dataset.labels, fold_of),
+                engine=engine.name,
+                instead=taken.instead,
             )
             solved[solution.problem] = result
         yield result

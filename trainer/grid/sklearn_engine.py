@@ -36,6 +36,15 @@ TWO_CLASSES = 2
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A machine and how libsvm came to it, see `trainer.grid.engine.Trained`."""
+
+    machine: PairwiseSvm
+    converged: bool
+    finite: bool = True  # scikit-learn refuses to return others
+
+
+@dataclass(frozen=True)
 class SklearnEngine:
     """scikit-learn's SVC in a joblib pool, one problem (all its folds) to a task.
 
@@ -65,6 +74,11 @@ class SklearnEngine:
 
     def suited_to(self, splits: Sequence[Split]) -> Engine:
         """Return this engine: libsvm keeps no more of a kernel than its cache holds."""
+        del splits
+        return self
+
+    def prepared(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine: its calls have nothing in common."""
         del splits
         return self
 
@@ -98,6 +112,10 @@ class SklearnEngine:
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
         """Train one machine; see `Engine.fit`."""
+        return self.train(X, codes, problem=problem, weights=weights).machine
+
+    def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
+        """Train one machine, and say how it went; see `Engine.train`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
@@ -107,7 +125,7 @@ class SklearnEngine:
                     f"the support vector machine cannot be trained: {error}"
                 ) from error
         sign = -1.0 if len(weights) == TWO_CLASSES else 1.0  # see _decisions
-        return PairwiseSvm(
+        svm = PairwiseSvm(
             kernel=problem.kernel,
             gamma=problem.gamma,
             support_vectors=np.ascontiguousarray(machine.support_vectors_),
@@ -115,6 +133,7 @@ class SklearnEngine:
             coefficients=np.ascontiguousarray(sign * machine.dual_coef_),
             rho=-sign * machine.intercept_,
         )
+        return Trained(svm, converged=machine.fit_status_ == 0)
 
     def _solve(self, problem: Problem, splits: Sequence[Split]) -> Solution:
         predicted = np.full(sum(len(split.testing_rows) for split in splits), -1, dtype=np.intp)

@@ -10,18 +10,44 @@ from numpy.typing import NDArray
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
 from trainer.grid.engine import Engine, Problem, class_weights
-from trainer.grid.folds import by_first_appearance
+from trainer.grid.folds import Split, by_first_appearance
+from trainer.grid.handover import suited
 from trainer.grid.planner import problem_of
 from trainer.grid.project import Combination
 from trainer.layout import Layout
 from trainer.models.bundle import Model
-from trainer.models.probability import fit_sigmoids
+from trainer.models.probability import Calibration, fit_sigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.chain import InnerChain, Preprocessing
 from trainer.preprocessing.steps import FittedStep
 
 Indices = NDArray[np.intp]
 Float64 = NDArray[np.float64]
+
+
+NOT_FINITE = (
+    "the support vector machine cannot be trained: its coefficients or intercepts are not finite, "
+    "as of values that are too large"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a machine was trained.
+
+    Attributes
+    ----------
+    engine : str
+        Name of what trained it.
+    converged : bool
+        Whether no pair of classes met the iteration cap.
+    instead : str or None
+        Why that is not the engine that was asked for; None if it is.
+    """
+
+    engine: str
+    converged: bool
+    instead: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +71,7 @@ class Fitted:
         Classes by first appearance, see `by_first_appearance`.
     weights : ndarray of float64, shape (k,)
     svm : PairwiseSvm
+    outcome : Outcome
     """
 
     problem: Problem
@@ -56,6 +83,7 @@ class Fitted:
     label_of_code: Indices
     weights: Float64
     svm: PairwiseSvm
+    outcome: Outcome
 
     def predict(self, dataset: Dataset, rows: Indices) -> Indices:
         """Predict rows of a dataset by vote, as positions in its classes."""
@@ -71,7 +99,7 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
     Raises
     ------
     DatasetError
-        The preprocessing leaves no descriptor.
+        The preprocessing leaves no descriptor, or the machine cannot be trained on these values.
     """
     chain = Preprocessing(dataset.layout, name=chosen.preprocessing, template=dataset.template)
     matrix = chain.fit_transform(dataset.values)
@@ -81,6 +109,7 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
     inputs = inner.transform(matrix).astype(np.float64)
     codes, label_of_code = by_first_appearance(dataset.labels)
     weights = class_weights(codes, balance=chosen.balance_classes)
+    svm, outcome = _train(engine, inputs, codes, problem=problem_of(chosen), weights=weights)
     kept = {chain.layout_.names[place] for place in chain.layout_.descriptor_of[inner.columns_]}
     return Fitted(
         problem=problem_of(chosen),
@@ -91,24 +120,66 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
         codes=codes,
         label_of_code=label_of_code,
         weights=weights,
-        svm=engine.fit(inputs, codes, problem=problem_of(chosen), weights=weights),
+        svm=svm,
+        outcome=outcome,
     )
 
 
-def with_probabilities(fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine) -> Model:
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A model, and what it thinks of the recordings that it was trained on.
+
+    Attributes
+    ----------
+    model : Model
+    probabilities : ndarray of float64, shape (n_recordings, n_classes)
+        Of each recording's classes, in the order of the dataset's classes, by machines that were
+        trained without the recording: those of the inner cross-validation that the sigmoids are
+        fitted on, and for pairs of other classes the model's own.
+    """
+
+    model: Model
+    probabilities: Float64
+
+
+def _train(
+    engine: Engine, X: Float64, codes: Indices, *, problem: Problem, weights: Float64
+) -> tuple[PairwiseSvm, Outcome]:
+    nothing = np.empty(0, dtype=np.intp)
+    alone = Split(X, X[:0], codes, class_of_code=nothing, testing_rows=nothing)
+    taken = suited(engine, [alone])
+    trained = taken.engine.train(X, codes, problem=problem, weights=weights)
+    if not trained.finite:
+        raise DatasetError(NOT_FINITE)
+    return trained.machine, Outcome(taken.engine.name, trained.converged, taken.instead)
+
+
+def with_probabilities(
+    fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine
+) -> Calibrated:
     """Fit the sigmoids of a machine, and make it a model that stands by itself."""
-    sigmoids = fit_sigmoids(
+    calibration = fit_sigmoids(
         fitted.inputs,
         fitted.codes,
         weights=fitted.weights,
         fit=lambda X, codes, weights: engine.fit(X, codes, problem=fitted.problem, weights=weights),
         seed=seed,
     )
-    return Model(
+    model = Model(
         name=dataset.name,
         layout=fitted.layout,
         steps=fitted.steps,
         svm=fitted.svm,
-        sigmoids=sigmoids,
+        sigmoids=calibration.sigmoids,
         labels=tuple(dataset.classes[label] for label in fitted.label_of_code),
     )
+    return Calibrated(model, _held_out_probabilities(fitted, calibration))
+
+
+def _held_out_probabilities(fitted: Fitted, calibration: Calibration) -> Float64:
+    decisions = calibration.held_out
+    if len(fitted.weights) > 2:  # noqa: PLR2004 - pairs that a recording is of neither class of
+        strange = np.isnan(decisions)
+        decisions = np.where(strange, fitted.svm.decisions(fitted.inputs), decisions)
+    by_code = calibration.sigmoids.probabilities(decisions, len(fitted.weights))
+    return by_code[:, np.argsort(fitted.label_of_code)]

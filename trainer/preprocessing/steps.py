@@ -16,6 +16,9 @@ from scipy.special import erfinv
 
 from trainer.descriptors import Float32
 
+# Up to so many rows all columns are searched together, beyond it one by one.
+FEW_ROWS = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Affine:
@@ -61,17 +64,10 @@ class RankGaussian:
     def apply(self, X: Float32) -> Float32:
         """Map a float32 matrix of shape (n, n_columns)."""
         columns = X.T[self.columns]
-        # In ascending order values are found twice as fast: each search begins near the last one.
-        order = columns.argsort(axis=1)
-        order += (np.arange(len(columns)) * len(X))[:, None]  # places in all columns together
-        ascending = columns.ravel().take(order)
-        ranks = np.empty(columns.shape, dtype=np.intp)
-        for place, values in enumerate(self._distributions):
-            ranks[place] = values.searchsorted(ascending[place], side="right")
-        quantiles = np.empty(columns.size, dtype=np.float32)
-        quantiles[order] = self._quantiles.take(ranks)
+        ranks = self._few_ranks(columns) if len(X) <= FEW_ROWS else self._ranks(columns)
+        quantiles = self._quantiles.take(ranks)
         ranked = X.copy()
-        ranked[:, self.columns] = quantiles.reshape(columns.shape).T
+        ranked[:, self.columns] = quantiles.T
         return ranked
 
     def take(self, columns: NDArray[np.intp]) -> RankGaussian:
@@ -81,6 +77,35 @@ class RankGaussian:
         new_columns = np.array([new for new, _ in pairs], dtype=np.intp)
         kept = np.array([place for _, place in pairs], dtype=np.intp)
         return RankGaussian(new_columns, np.ascontiguousarray(self.distribution[:, kept]))
+
+    def _ranks(self, columns: Float32) -> NDArray[np.intp]:
+        """Count the training values that are not above each value, column by column."""
+        # In ascending order values are found twice as fast: each search begins near the last one.
+        order = columns.argsort(axis=1)
+        order += (np.arange(len(columns)) * columns.shape[1])[:, None]  # places in all together
+        ascending = columns.ravel().take(order)
+        found = np.empty(columns.shape, dtype=np.intp)
+        for place, values in enumerate(self._distributions):
+            found[place] = values.searchsorted(ascending[place], side="right")
+        ranks = np.empty(columns.size, dtype=np.intp)
+        ranks[order] = found
+        return ranks.reshape(columns.shape)
+
+    def _few_ranks(self, columns: Float32) -> NDArray[np.intp]:
+        """Count the same, searching all columns together: a call for each takes a millisecond."""
+        count = len(self.distribution)
+        starts = (np.arange(len(columns)) * count)[:, None]
+        flat = self._distributions.ravel()
+        ranks = np.zeros(columns.shape, dtype=np.intp)
+        step = 1 << count.bit_length() >> 1
+        while step:
+            # Of the values up to `further` the last one decides; beyond the end there is none. NaN
+            # is above all, as for numpy.
+            further = ranks + step
+            last = flat.take(starts + np.minimum(further, count) - 1)
+            ranks = np.where((further <= count) & ~(last > columns), further, ranks)
+            step >>= 1
+        return ranks
 
     @cached_property
     def _distributions(self) -> Float32:

@@ -7,9 +7,11 @@
 `text`, `figures`, `progress`           how names, numbers, tables and time are shown
 `database`                              ``migrate``, ``roles``, ``doctor`` (with `health`)
 `evaluator`, `highlevel`                the daemons
+`lowlevel`                              ``lowlevel load``
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
 `extracting`                            ``highlevel-extract`` (`file_extraction`)
+`reporting`                             ``report``
 `comparing`                             ``compare …`` (`extractor_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
@@ -43,8 +45,14 @@ COMMANDS = {
         "highlevel",
         "Run the daemon that classifies every recording.",
     ),
+    "lowlevel": Lazy(
+        "worker.commands.lowlevel", "lowlevel", "Put low-level documents into the database."
+    ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
+    "report": Lazy(
+        "worker.commands.reporting", "report", "Make the page of an evaluation, as one HTML file."
+    ),
     "predict": Lazy(
         "worker.commands.training", "predict", "Classify low-level documents with trained models."
     ),

@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.commands.bench_bounds import (
+    CLASSES,
+    DIMENSIONS,
+    ITERATIONS,
+    JOBS,
+    MODELS,
+    MOST_AT_A_TIME,
+    RECORDINGS,
+    ROUNDS,
+    SEED,
+    VECTORS,
+    require_room,
+)
 from worker.commands.bench_claim import claim
 from worker.commands.bench_highlevel import highlevel
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
-from worker.commands.parameters import CommaSeparated
+from worker.commands.parameters import CommaSeparated, whole
 
 if TYPE_CHECKING:
     from trainer.bench import predict as predicting
-    from trainer.bench.grid import Figures, Measured, Order
+    from trainer.bench.grid import Figures, Measured, Order, Variant
+    from trainer.grid.engine import Engine
+
+ONE_THREAD = "one-thread"
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -29,12 +45,14 @@ def bench() -> None:
 
 @bench.command()
 @click.option(
-    "--n", default=600, show_default=True, help="Recordings.", type=click.IntRange(min=10)
+    "--n",
+    default=600,
+    show_default=True,
+    help="Recordings, at least two for each class.",
+    type=RECORDINGS,
 )
-@click.option("--d", default=674, show_default=True, help="Dimensions.", type=click.IntRange(min=1))
-@click.option(
-    "--classes", default=4, show_default=True, help="Classes.", type=click.IntRange(min=2)
-)
+@click.option("--d", default=674, show_default=True, help="Dimensions.", type=DIMENSIONS)
+@click.option("--classes", default=4, show_default=True, help="Classes.", type=CLASSES)
 @click.option(
     "--against",
     default="pool",
@@ -56,23 +74,43 @@ def bench() -> None:
     "--max-iterations",
     default=10_000_000,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=ITERATIONS,
     help="Cap for each pair of classes, of both sides.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    help="Let alternatives solve so many of the combinations, and extrapolate.",
+    help="Let alternatives solve so many of the combinations, and extrapolate: at least 18 of each "
+    "preprocessing, one for each kernel and C.",
 )
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=1, show_default=True)
+@click.option("--rounds", default=3, show_default=True, type=ROUNDS)
+@click.option(
+    "--against-rounds",
+    type=ROUNDS,
+    help="Rounds in which the alternatives are run as well (all).",
+)
+@click.option("--jobs", default=2, show_default=True, type=JOBS)
+@click.option("--seed", default=1, show_default=True, type=SEED)
 @click.option("--engine", default="auto", show_default=True, help="What is measured.")
 @click.option("--instruction-set", default="", help="Of the native engine: sse2, avx2 or avx512.")
+@click.option(
+    "--also",
+    default="none",
+    show_default=True,
+    type=CommaSeparated(str, "names"),
+    help="Variants of the native engine to run in turns with it: instruction sets, one-thread.",
+)
 @_JSON
 @click.pass_obj
 def grid(
-    invocation: Invocation, /, *, engine: str, instruction_set: str, as_json: bool, **given: Any
+    invocation: Invocation,
+    /,
+    *,
+    engine: str,
+    instruction_set: str,
+    also: list[str],
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Solve 144 combinations (2 kernels, 9 C, 8 gamma) over 5 folds, and compare predictions.
 
@@ -82,42 +120,48 @@ def grid(
     medians of wall time are reported.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from trainer.bench.grid import Order, measure  # noqa: PLC0415
-    from trainer.grid.engines import choose_engine  # noqa: PLC0415
+    from trainer.bench.grid import Order, measure, processes, room  # noqa: PLC0415
+    from trainer.grid.engines import choose_engine, with_instruction_set  # noqa: PLC0415
 
     order = Order(
         **given
         | {
-            "against": tuple(name for name in given["against"] if name != "none"),
+            "against": _alternatives(given["against"]),
             "preprocessings": _preprocessings(given["preprocessings"]),
         }
     )
+    require_room(
+        room(order),
+        f"{order.n:,} recordings of {order.d:,} dimensions in {processes(order)} processes",
+    )
     solver: Any = choose_engine(engine, jobs=order.jobs)
-    solver = replace(solver, max_iterations=order.max_iterations)
     if instruction_set:
-        solver = replace(solver, instruction_set=instruction_set)
-    figures = measure(order, solver)
+        solver = with_instruction_set(solver, instruction_set)
+    solver = replace(solver, max_iterations=order.max_iterations)
+    figures = measure(order, solver, _variants(solver, also))
     if as_json:
-        invocation.out.file.write(json.dumps(_document(order, figures, solver.description)) + "\n")
+        invocation.out.file.write(json.dumps(_document(order, figures, solver)) + "\n")
     else:
         invocation.out.print(pairs(_lines(order, figures, solver.description)))
 
 
 @bench.command()
-@click.option("--models", default=18, show_default=True, help="Models.", type=click.IntRange(min=1))
+@click.option("--models", default=18, show_default=True, help="Models.", type=MODELS)
 @click.option(
     "--vectors",
     default=7000,
     show_default=True,
     help="Support vectors of all models together, about.",
-    type=click.IntRange(min=1),
+    type=VECTORS,
 )
-@click.option("--d", default=679, show_default=True, help="Dimensions.", type=click.IntRange(min=1))
+@click.option("--d", default=679, show_default=True, help="Dimensions.", type=DIMENSIONS)
 @click.option(
     "--batch",
     default="1,32,256",
     show_default=True,
-    type=CommaSeparated(int, "whole numbers"),
+    type=CommaSeparated(
+        whole(1, MOST_AT_A_TIME), f"whole numbers between 1 and {MOST_AT_A_TIME:,}"
+    ),
     help="Recordings at a time.",
 )
 @click.option(
@@ -125,10 +169,11 @@ def grid(
     default="sklearn",
     show_default=True,
     type=CommaSeparated(str, "names"),
-    help="sklearn (predict_proba of one recording), sklearn-batch (of as many as ours), or both.",
+    help="sklearn (predict_proba of one recording), sklearn-batch (of as many as ours), both, or "
+    "none.",
 )
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=1, show_default=True)
+@click.option("--rounds", default=3, show_default=True, type=ROUNDS)
+@click.option("--seed", default=1, show_default=True, type=SEED)
 @_JSON
 @click.pass_obj
 def predict(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None:
@@ -140,8 +185,13 @@ def predict(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None:
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
     from trainer.bench import predict as predicting  # noqa: PLC0415
 
-    given |= {name: tuple(given[name]) for name in ("batch", "against")}
+    given |= {"batch": _once(given["batch"]), "against": _alternatives(given["against"])}
     order = predicting.Order(**given)
+    require_room(
+        predicting.room(order),
+        f"{order.models:,} models of {order.vectors:,} support vectors, {order.d:,} dimensions and "
+        f"{max(order.batch):,} recordings at a time",
+    )
     figures = predicting.measure(order)
     if as_json:
         document = _prediction_document(order, figures)
@@ -156,8 +206,9 @@ def _prediction_lines(
     yield "models", f"{order.models} of {figures.vectors} support vectors, {order.d} dimensions"
     for one in figures.rates:
         yield f"{one.stretch}, {one.batch} at a time", _said_of_rates(one)
-    differing = f"{figures.mismatches} of {figures.compared} classes"
-    yield "differing", f"{differing}, probabilities by {figures.largest_difference:.1e} at most"
+    if figures.compared:
+        differing = f"{figures.mismatches} of {figures.compared} classes"
+        yield "differing", f"{differing}, probabilities by {figures.largest_difference:.1e} at most"
     yield from surroundings()
 
 
@@ -190,6 +241,23 @@ def _prediction_document(
     }
 
 
+def _variants(engine: Any, names: Sequence[str]) -> dict[str, Any]:
+    from trainer.grid.engines import with_instruction_set  # noqa: PLC0415
+
+    return {
+        name: replace(engine, jobs=1) if name == ONE_THREAD else with_instruction_set(engine, name)
+        for name in _alternatives(names)
+    }
+
+
+def _once(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _alternatives(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in _once(names) if name != "none")
+
+
 def _preprocessings(names: Sequence[str]) -> tuple[str, ...]:
     from trainer.grid.project import Project  # noqa: PLC0415
     from trainer.preprocessing.recipes import NAMES  # noqa: PLC0415
@@ -201,7 +269,7 @@ def _preprocessings(names: Sequence[str]) -> tuple[str, ...]:
             raise click.UsageError(
                 f"there is no preprocessing {name!r}: use all or {', '.join(NAMES)}"
             )
-    return tuple(names)
+    return _once(names)
 
 
 def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[str, str]]:
@@ -217,6 +285,8 @@ def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[st
     yield "seconds", f"{figures.seconds:.3f} (median of {order.rounds})"
     for name, measured in figures.alternatives.items():
         yield name, _said(measured, figures)
+    for name, variant in figures.variants.items():
+        yield name, _said_of_variant(variant, figures)
     yield "memory", f"{_peak_memory():,} MiB at most, the data included"
     yield from surroundings()
 
@@ -230,18 +300,21 @@ def _said(measured: "Measured", figures: "Figures") -> str:
     )
 
 
-def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]:
+def _said_of_variant(variant: "Variant", figures: "Figures") -> str:
+    said = f"{variant.seconds:.3f} s, {variant.seconds / figures.seconds:.2f} times the above"
+    for name, measured in figures.alternatives.items():
+        said += f"; {name} takes {measured.seconds / variant.seconds:.0f} times as long"
+    return f"{said}; {variant.mismatches} predictions differ"
+
+
+def _document(order: "Order", figures: "Figures", engine: "Engine") -> dict[str, Any]:
+    from trainer.grid.engines import instruction_set_of  # noqa: PLC0415
+
     return {
-        "n": order.n,
-        "d": order.d,
-        "classes": order.classes,
+        **asdict(order),
         "combinations": figures.combinations,
-        "preprocessings": order.preprocessings,
-        "low_rank": order.low_rank,
-        "seed": order.seed,
-        "rounds": order.rounds,
-        "jobs": order.jobs,
-        "engine": engine,
+        "engine": engine.description,
+        "instruction_set": instruction_set_of(engine),
         "seconds": figures.seconds,
         "ratio": {
             name: measured.seconds / figures.seconds
@@ -254,6 +327,16 @@ def _document(order: "Order", figures: "Figures", engine: str) -> dict[str, Any]
             "converged": figures.converged,
             "peak_memory_mib": _peak_memory(),
             "accuracy": figures.accuracy,
+            "variants": {
+                name: {
+                    **asdict(variant),
+                    "ratio": {
+                        other: measured.seconds / variant.seconds
+                        for other, measured in figures.alternatives.items()
+                    },
+                }
+                for name, variant in figures.variants.items()
+            },
             "alternatives": {
                 name: {
                     "seconds": measured.seconds,

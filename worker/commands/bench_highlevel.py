@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from worker.commands.bench_bounds import (
+    DIMENSIONS,
+    MODELS,
+    PROCESSES,
+    SEED,
+    VECTORS,
+    require_room,
+)
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
@@ -14,23 +22,29 @@ from worker.commands.machine import machine, surroundings
 if TYPE_CHECKING:
     from worker.bench.highlevel import Figures, Order
 
+# One document more than the sample is done to warm up.
+RECORDINGS = click.IntRange(2, 1_000_000)
+SAMPLE = click.IntRange(1, 999_999)
+BATCH = click.IntRange(1, 10_000)  # as ACOUSTIC_BATCH_SIZE
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _number(name: str, default: int, text: str) -> Callable[[Command], Command]:
-    least = click.IntRange(min=1)
-    return click.option(name, default=default, show_default=True, help=text, type=least)
+def _number(
+    name: str, default: int, text: str, bounds: click.IntRange
+) -> Callable[[Command], Command]:
+    return click.option(name, default=default, show_default=True, help=text, type=bounds)
 
 
 @click.command()
-@_number("--recordings", 2000, "Low-level documents.")
-@_number("--models", 18, "Models.")
-@_number("--vectors", 7000, "Support vectors of all models together, about.")
-@_number("--d", 679, "Dimensions.")
-@_number("--processes", 1, "Daemons.")
-@_number("--batch", 100, "Recordings that a daemon takes at a time.")
-@_number("--sample", 30, "Recordings that the alternative does.")
-@click.option("--seed", default=1, show_default=True)
+@_number("--recordings", 2000, "Low-level documents.", RECORDINGS)
+@_number("--models", 18, "Models.", MODELS)
+@_number("--vectors", 7000, "Support vectors of all models together, about.", VECTORS)
+@_number("--d", 679, "Dimensions.", DIMENSIONS)
+@_number("--processes", 1, "Daemons.", PROCESSES)
+@_number("--batch", 100, "Recordings that a daemon takes at a time.", BATCH)
+@_number("--sample", 30, "Recordings that the alternative does: fewer than there are.", SAMPLE)
+@_number("--seed", 1, "Of all that is made.", SEED)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None:
@@ -40,9 +54,17 @@ def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None
     Both read JSON from the database and write all that AcousticBrainz's server reads.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from worker.bench.highlevel import Order, measure  # noqa: PLC0415
+    from worker.bench.highlevel import Order, measure, room  # noqa: PLC0415
 
+    if given["sample"] >= given["recordings"]:
+        raise click.UsageError(
+            f"--sample {given['sample']} has to be less than --recordings {given['recordings']}: "
+            "one more is done to warm up."
+        )
     order = Order(**given)
+    require_room(
+        room(order), f"models of {order.vectors:,} support vectors and {order.d:,} dimensions"
+    )
     figures = measure(order)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures)) + "\n")

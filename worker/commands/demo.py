@@ -24,8 +24,15 @@ from worker.commands.parameters import job_options
     metavar="KEY=VALUE",
     help="An option of the job, such as -o kernel_values=rbf; else the search is AcousticBrainz's.",
 )
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Only start the server of a folder that was kept, until Ctrl-C.",
+)
 @click.pass_obj
-def demo(invocation: Invocation, *, keep: Path | None, task: str, pairs: tuple[str, ...]) -> int:
+def demo(
+    invocation: Invocation, *, keep: Path | None, task: str, pairs: tuple[str, ...], serve: bool
+) -> int:
     """Run one evaluation job end to end on bundled examples.
 
     Starts a Postgres of its own, migrates it, loads 240 synthetic clips as low-level rows and one
@@ -34,6 +41,13 @@ def demo(invocation: Invocation, *, keep: Path | None, task: str, pairs: tuple[s
     recordings, and the outputs of one are shown. Nothing has to be installed or configured, and
     everything is stopped and removed at the end unless --keep is given.
     """
+    if serve:
+        if keep is None:
+            raise click.UsageError("Give the folder that was kept too: --keep FOLDER --serve.")
+        from worker.commands.surroundings import serve_kept  # noqa: PLC0415
+
+        serve_kept(invocation, keep)
+        return 0
     options = job_options(None, pairs)
     # Imported here, because the help needs neither examples nor database.
     import examples  # noqa: PLC0415

@@ -196,6 +196,7 @@ class Demonstration:
             self._write(f"The server is stopped; {keep} holds all the rest. Next, type:")
             self._write(f"  {program} models inspect {model}")
             self._write(f"  {program} predict {model} --documents {documents}")
+            self._write(f"  {program} demo --keep {shlex.quote(str(keep))} --serve")
         self._write(f"  {program} train {ground_truth} {documents} --model {self.task}.model")
 
     def _program(self) -> str:

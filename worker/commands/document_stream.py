@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.documents import check_id, parse_json, read_documents, recording_id
+from trainer.archives import Member, is_archive, members
+from trainer.documents import (
+    check_id,
+    document_files,
+    parse_json,
+    read_documents,
+    recording_id,
+)
 from trainer.errors import DocumentError
 from trainer.parsing import MAX_BYTES
 from trainer.regular_files import open_unpacked
@@ -15,8 +22,6 @@ from trainer.regular_files import open_unpacked
 # After so many lines in a row without a document the rest of a file is not looked at: a megabyte
 # can hold a thousand million lines once it is unpacked.
 MOST_BROKEN_LINES = 100
-
-_SUFFIXES = {".json", ".yaml", ".yml", ".sig"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Item:
 
 
 def items(paths: Sequence[Path], *, of_line: Callable[[Any], Any] | None = None) -> Iterator[Item]:
-    """Read folders, single files and .jsonl files, in the order given, a folder in order of names.
+    """Read folders, single files, .jsonl files and archives, in the order given.
+
+    A folder is read in order of names, an archive as a stream.
 
     Parameters
     ----------
@@ -58,6 +65,8 @@ def items(paths: Sequence[Path], *, of_line: Callable[[Any], Any] | None = None)
             yield from _folder(path)
         elif _suffix(path) == ".jsonl":
             yield from _lines(path, of_line or _document_of_line)
+        elif is_archive(path):
+            yield from _archive(path)
         else:
             yield _file(path)
 
@@ -73,14 +82,32 @@ class _Heard:
 
 
 def _folder(path: Path) -> Iterator[Item]:
-    # "._song.json" is what macOS puts beside song.json in archives.
-    files = sorted(
-        file for file in path.rglob("[!.]*") if _suffix(file) in _SUFFIXES and file.is_file()
-    )
-    if not files:
-        list(read_documents([path]))  # has the sentence for it
-    for file in files:
+    empty = True
+    for file in document_files(path):
+        empty = False
         yield _file(file)
+    if empty:
+        list(read_documents([path]))  # has the sentence for it
+
+
+def _archive(path: Path) -> Iterator[Item]:
+    try:
+        for member in members(path, ".json"):
+            if not member.path.name.startswith("._"):  # of macOS
+                yield _of_archive(path, member)
+    except DocumentError as error:
+        yield Item(str(path), error=str(error))
+
+
+def _of_archive(path: Path, member: Member) -> Item:
+    recording = recording_id(member.path.stem)
+    if member.is_too_large:
+        size = f"it is larger than {MAX_BYTES // 2**20} MiB"
+        return Item(recording, error=f"{path}, {member.path}: {size}")
+    try:
+        return Item(recording, document=parse_json(member.content))
+    except DocumentError as error:
+        return Item(recording, error=f"{path}, {member.path}: {error}")
 
 
 def _file(path: Path) -> Item:

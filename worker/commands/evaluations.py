@@ -21,6 +21,7 @@ from worker.commands.text import plain, visible
 
 # Enough to see what they have in common.
 _NAMED = 10
+_MINUTE = 60.0
 _WORTH_SAYING = 0.005  # seconds
 
 
@@ -103,7 +104,11 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
         yield "recordings", f"{len(recordings)}" + (f", {without} left out" if without else "")
     seconds = number(at(report, "timings", "total_seconds"))
     if seconds is not None:
-        yield "time", f"{duration(seconds)} ({visible(at(report, 'engine'))})"
+        # Where the parts below are told in hundredths, so is their sum.
+        taken = f"{seconds:.2f} s" if seconds < _MINUTE else duration(seconds)
+        yield "time", f"{taken} ({visible(at(report, 'engine'))})"
+    if at(report, "final_model", "converged") is False:
+        yield "final model", "did not converge: its training met the iteration cap"
     parts = at(report, "timings", "parts")
     if isinstance(parts, Mapping) and parts:
         yield "spent on", ", ".join(_spent(parts))
@@ -149,6 +154,9 @@ def _grid(grid: list[Any]) -> str:
         at(entry, "converged") is False and at(entry, "error") is None for entry in grid
     )
     parts = [f"{len(grid)} combinations"]
+    if any("same_as" in entry for entry in grid if isinstance(entry, Mapping)):
+        same = sum(at(entry, "same_as") is not None for entry in grid)
+        parts += [f"{same} of them the same problem as another"] if same else ["each solved"]
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{unsettled} did not converge"] if unsettled else []
     return ", ".join(parts)

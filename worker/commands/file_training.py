@@ -14,6 +14,7 @@ from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
+from trainer.report_page import report_page
 from trainer.training import Progress
 from trainer.training import train as train_dataset
 from worker.commands import progress
@@ -21,8 +22,9 @@ from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
-from worker.commands.writing import destination, write_aside
+from worker.commands.writing import destination
 from worker.memory import MEBIBYTE
+from worker.whole_files import write_whole
 
 # Flags and options of the command that go into the job options under their own name.
 _SAME_NAME = (
@@ -37,6 +39,7 @@ _SAME_NAME = (
 _FEW = 10
 
 _FLAGS = ("balance_classes", "nested")
+_FLAGS_OFF = ("shortcuts",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,8 @@ class Order:
     ----------
     ground_truth, documents
         Files and folders to read.
-    model, report
-        Files to write; no report if None.
+    model, report, page
+        Files to write; no report or page if None.
     predictions
         Whether the report holds the predictions of every combination.
     options
@@ -61,6 +64,7 @@ class Order:
     documents: tuple[Path, ...]
     model: Path
     report: Path | None
+    page: Path | None
     predictions: bool
     options: Mapping[str, Any]
     engine: str
@@ -89,16 +93,21 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     read = (order.ground_truth, *order.documents)
     model = destination(order.model, apart_from=read)
     report_file = order.report and destination(order.report, apart_from=(*read, model))
+    others = (*read, model, report_file) if report_file else (*read, model)
+    page_file = order.page and destination(order.page, apart_from=others)
     account = Account()
     with ended_by_signals():
         evaluation = _evaluate(invocation, order, account)
     with account.of("writing"):
         written = [("model", order.model), ("SHA-256", evaluation.model.save(model))]
     report = evaluation.report(predictions=order.predictions)
-    report["timings"]["parts"] = account.seconds
+    report["timings"] |= account.timings()
     if report_file:
-        write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
+        write_whole(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
+    if page_file:
+        write_whole(page_file, report_page(report))
+        written.append(("page", order.page))
     summary(invocation.out, report)
     show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs(written))
@@ -108,6 +117,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
 def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: given[name] for name in _SAME_NAME if given[name] is not None}
     options |= {name: True for name in _FLAGS if given[name]}
+    options |= {name: False for name in _FLAGS_OFF if not given[name]}
     if given["artist_filter"]:
         options["filter_type"] = "artist"
     if given["normalize_mode"]:
@@ -117,7 +127,8 @@ def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluation:
     options = JobOptions.parse(order.options)
-    ground_truth = GroundTruth.read(order.ground_truth)
+    with account.of("reading"):
+        ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
         with account.of("reading"):
             documents = _read(order.documents, ground_truth, told)
@@ -130,6 +141,7 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
             engine=order.engine,
             jobs=order.jobs,
             memory=order.memory * MEBIBYTE,
+            collapse=options.shortcuts,
             account=account,
             progress=told,
             provenance=_provenance(order),

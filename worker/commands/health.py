@@ -21,7 +21,7 @@ from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
 from worker.commands.job_status import paused_sentence
 from worker.commands.text import visible
-from worker.settings import Settings, SettingsError
+from worker.settings import DatabaseURL, SettingsError
 
 _OLDEST_POSTGRES = 13
 _NAMED_JOBS = 5
@@ -94,31 +94,35 @@ class Finding:
 
 
 def examine(invocation: Invocation) -> Iterator[Finding]:
-    """Look at everything that the workers need, in the order in which to put it right."""
+    """Look at everything that the workers need, in the order in which to put it right.
+
+    Wrong settings end nothing: what is asked of the others can still be said.
+    """
     try:
-        settings = invocation.settings()
+        sound = vars(invocation.settings())
+        yield Finding("settings", "all are valid")
     except SettingsError as error:
+        sound = error.sound
         for problem in error.problems:
             yield _trouble("settings", problem, "Set it as the README says.", code=USAGE)
-        return
-    yield Finding("settings", "all are valid")
-    for name in settings.unknown:
+    for name in sound["unknown"]:
         yield Finding("settings", f"{name} is no setting", State.WARNING, "Remove or rename it.")
-    yield from _database(settings)
-    yield _folder("models", "ACOUSTIC_MODEL_DIR", settings.model_dir)
-    yield _folder("projects", "ACOUSTIC_PROJECT_DIR", settings.project_dir)
-    yield _engine(settings)
+    if "database_url" in sound:
+        yield from _database(sound["database_url"], sound["model_dir"])
+    yield _folder("models", "ACOUSTIC_MODEL_DIR", sound["model_dir"])
+    yield _folder("projects", "ACOUSTIC_PROJECT_DIR", sound["project_dir"])
+    if "engine" in sound:
+        yield _engine(sound["engine"])
 
 
 def _trouble(about: str, found: str, remedy: str, *, code: int = UNEXPECTED) -> Finding:
     return Finding(about, found, State.TROUBLE, remedy, code)
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
-    url = settings.database_url
+def _database(url: DatabaseURL, models: Path) -> Iterator[Finding]:
     engine = connect(url, application_name="acoustic doctor")
     try:
-        yield from _answers(engine, settings)
+        yield from _answers(engine, url, models)
     except DBAPIError as error:
         sentence = explained(error, url) or str(error.orig)
         yield _trouble("database", sentence, "Nothing works without it.")
@@ -126,8 +130,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _answers(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    url = settings.database_url
+def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding]:
     with engine.connect() as connection:
         version = int((engine.dialect.server_version_info or (0,))[0])
         found = f"{masked_url(url)} answers, Postgres {version}"
@@ -147,7 +150,7 @@ def _answers(engine: Engine, settings: Settings) -> Iterator[Finding]:
         pause = evaluation_jobs.paused(connection)
         if pause is not None:
             yield Finding("jobs", paused_sentence(pause), State.WARNING)
-        yield from _published(connection, settings)
+        yield from _published(connection, models)
 
 
 def _rights(connection: Connection) -> Iterator[Finding]:
@@ -175,13 +178,13 @@ def _legacy(connection: Connection) -> Iterator[Finding]:
         )
 
 
-def _published(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def _published(connection: Connection, models: Path) -> Iterator[Finding]:
     """Look at the files of published models as the high-level worker will at its start."""
     # Imported here: a check before this one may end it all.
     from trainer.errors import ModelError  # noqa: PLC0415
     from worker.published_files import PublishedFiles  # noqa: PLC0415
 
-    files = PublishedFiles(settings.model_dir)
+    files = PublishedFiles(models)
     published = [one for one in published_files(connection) if one.path is not None]
     sound = 0
     for one in published:
@@ -218,18 +221,18 @@ def _folder(about: str, setting: str, folder: Path) -> Finding:
     )
 
 
-def _engine(settings: Settings) -> Finding:
+def _engine(wanted: str) -> Finding:
     # Imported here: of all checks only this one needs scikit-learn.
     from trainer.errors import TrainerError  # noqa: PLC0415
     from trainer.grid.engines import choose_engine, why_no_native  # noqa: PLC0415
 
     try:
-        engine = choose_engine(settings.engine, jobs=settings.jobs)
+        engine = choose_engine(wanted)
     except TrainerError as error:
         return _trouble("engine", str(error), "Set ACOUSTIC_ENGINE to auto.")
-    found = f"{engine.description} (ACOUSTIC_ENGINE is {settings.engine})"
+    found = f"{engine.description} (ACOUSTIC_ENGINE is {wanted})"
     missing = why_no_native()
-    if settings.engine == "auto" and missing:
+    if wanted == "auto" and missing:
         remedy = "Install a C++ compiler, then this package again: the grid is then far faster."
         return Finding("engine", f"{found}: no native one, {missing}", State.WARNING, remedy)
     return Finding("engine", found)

@@ -16,7 +16,7 @@ from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
 from worker.commands.job_status import ENDED, as_json, paused_sentence, status_table
 from worker.commands.parameters import DURATION, job_options
-from worker.commands.text import plain
+from worker.commands.text import plain, visible
 from worker.commands.watching import follow
 
 JOB_FAILED = 4
@@ -34,7 +34,20 @@ def jobs() -> None:
     """Enqueue, look at, watch, cancel and retry evaluation jobs; pause and resume their queue."""
 
 
-@jobs.command()
+class _WithOptions(click.Command):
+    """A command whose help ends with what each option of a job takes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list, and what is said below it."""
+        # Imported here: only this help needs the trainer.
+        from trainer.options import TAKES  # noqa: PLC0415
+
+        with formatter.section("Options of a job"):
+            formatter.write_dl(list(TAKES.items()))
+        super().format_epilog(ctx, formatter)
+
+
+@jobs.command(cls=_WithOptions)
 @click.argument("dataset", metavar="[DATASET_ID]", required=False, type=click.UUID)
 @click.option(
     "--file",
@@ -62,7 +75,7 @@ def enqueue(
     """
     if (dataset is None) == (file is None):
         raise click.UsageError("Give either DATASET_ID or --file.")
-    chosen = _checked(job_options(options, pairs))
+    chosen = _checked(invocation, job_options(options, pairs))
     with transaction(invocation) as connection:
         if file is not None:
             dataset = _dataset_of(connection, file, author=author)
@@ -235,11 +248,19 @@ def prune(invocation: Invocation, *, age: timedelta, dry_run: bool) -> None:
     )
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
+def _checked(invocation: Invocation, options: dict[str, Any]) -> dict[str, Any]:
+    """Refuse wrong values and keys that look like slips; keys of others stay, and are told of."""
     # Imported here: only this command needs the trainer.
     from trainer.options import JobOptions  # noqa: PLC0415
 
-    JobOptions.parse(options)
+    parsed = JobOptions.parse(options)
+    if parsed.misspelt:
+        key, meant = next(iter(parsed.misspelt.items()))
+        raise click.UsageError(
+            f"there is no option {visible(key)!r} of a job: did you mean {meant}?"
+        )
+    for note in parsed.notes:
+        invocation.notes.print(plain(note), soft_wrap=True)
     return options
 
 

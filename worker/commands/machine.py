@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+_PROGRAMS = ("acoustic-workers", "numpy", "scipy", "scikit-learn")
+
 
 def machine() -> dict[str, Any]:
     """Give processor, number of processors, load and versions, as JSON."""
@@ -16,7 +18,10 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 1),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+            **{
+                name: version(name)
+                for name in ("acoustic-workers", "numpy", "scipy", "scikit-learn")
+            },
         },
     }
 

@@ -37,6 +37,18 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{value!r} is not a comma-separated list of {self.name}.", param, ctx)
 
 
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Give what reads one whole number of `CommaSeparated`, within bounds."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(f"{number} is not between {least} and {most}")
+        return number
+
+    return read
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A time such as ``90s``, ``2h`` or ``7d``."""
 

@@ -1,15 +1,20 @@
 """What the demo needs around it, none of which is left behind: folder, server, the two workers."""
 
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from worker.commands.failures import CommandError
+from worker.commands.invocation import Invocation
+from worker.commands.signals import ended_by_signals
+from worker.commands.text import plain
 from worker.embedded import EmbeddedPostgres
 from worker.lifeline import die_with_parent
 
@@ -37,6 +42,30 @@ def postgres(folder: Path, *, durable: bool) -> Iterator[str]:
     """Give the URL of a server that runs until the end."""
     with EmbeddedPostgres(folder / "postgres", durable=durable) as server:
         yield server.url()
+
+
+def serve_kept(invocation: Invocation, folder: Path) -> None:
+    """Run the server of a demo that was kept, and say how to reach it, until somebody ends it.
+
+    Raises
+    ------
+    CommandError
+        No demo was kept in that folder.
+    """
+    kept = folder.absolute()
+    if not (kept / "postgres").is_dir():
+        raise CommandError(
+            f"No demo was kept in {folder}: acoustic demo --keep {folder} makes one."
+        )
+    with ended_by_signals(), postgres(kept, durable=True) as url:
+        invocation.notes.print("The server runs until Ctrl-C. In another terminal, type:")
+        for name, value in _settings(url, kept).items():
+            invocation.out.print(
+                plain(f"export {name}={shlex.quote(value)}"), soft_wrap=True, highlight=False
+            )
+        with suppress(KeyboardInterrupt):
+            while True:
+                signal.pause()
 
 
 @contextmanager
@@ -132,11 +161,14 @@ def _end_of_log(folder: Path) -> str:
 def _environment(environment: Mapping[str, str], url: str, folder: Path) -> dict[str, str]:
     # Settings of a real installation must not reach the demo, nor the demo a real database.
     without = {name: value for name, value in environment.items() if not _is_setting(name)}
-    return without | {
+    return without | _settings(url, folder) | {"ACOUSTIC_DRAIN_SECONDS": str(_DRAIN_SECONDS)}
+
+
+def _settings(url: str, folder: Path) -> dict[str, str]:
+    return {
         "DATABASE_URL": url,
         "ACOUSTIC_MODEL_DIR": str(models_of(folder)),
         "ACOUSTIC_PROJECT_DIR": str(folder / "projects"),
-        "ACOUSTIC_DRAIN_SECONDS": str(_DRAIN_SECONDS),
     }
 
 
