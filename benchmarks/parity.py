@@ -118,7 +118,7 @@ def final_models(vectors: Path, dataset: Dataset, held_out: dict[str, LowLevel])
         ids = list(recorded["heldout"])
         documents = [held_out[recording] for recording in ids]
         fitted = fit(dataset, combination_of(recorded["combo"]), ENGINE)
-        model = with_probabilities(fitted, dataset, seed=1, engine=ENGINE)
+        model = with_probabilities(fitted, dataset, seed=1, engine=ENGINE).model
         header = recorded["libsvm_header"]
         slope, offset = (np.array(header[key], dtype=float) for key in ("probA", "probB"))
         told = [recorded["heldout"][recording] for recording in ids]

@@ -55,6 +55,8 @@ class Dataset:
         Position in `classes` of each recording's class.
     template : {"2.1-beta2", "2.1-beta5"}
         Which family of recipes fits the documents.
+    artists, release_groups : tuple of str or None
+        Of each recording, where its document says; empty where nobody asked.
     testing : mapping of str to str
         Class of each recording that the artist filter, or the limit on class sizes, kept out of
         the training.
@@ -75,6 +77,8 @@ class Dataset:
     classes: tuple[str, ...]
     labels: NDArray[np.intp]
     template: Template = "2.1-beta2"
+    artists: tuple[str | None, ...] = ()
+    release_groups: tuple[str | None, ...] = ()
     testing: Mapping[str, str] = field(default_factory=dict)
     testing_documents: Mapping[str, LowLevel] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -97,6 +101,10 @@ class Dataset:
             classes=self.classes,
             labels=self.labels[rows],
             template=self.template,
+            artists=tuple(self.artists[row] for row in rows) if self.artists else (),
+            release_groups=tuple(self.release_groups[row] for row in rows)
+            if self.release_groups
+            else (),
         )
 
 
@@ -145,6 +153,8 @@ def prepare(
         classes=classes,
         labels=np.array([classes.index(name) for name in class_of.values()], dtype=np.intp),
         template=template_for(chosen[r].extractor_version for r in class_of),
+        artists=tuple(chosen[r].artist for r in class_of),
+        release_groups=tuple(chosen[r].release_group for r in class_of),
         testing=selection.testing,
         testing_documents={r: documents[r] for r in selection.testing},
         left_out=left_out,

@@ -50,6 +50,9 @@ class LowLevel:
         Full descriptor name to its values.
     artist : str or None
         First ``metadata.tags.musicbrainz_artistid``, for the artist filter.
+    release_group : str or None
+        First ``musicbrainz_releasegroupid``, or ``musicbrainz_albumid`` where there is none:
+        what recordings of one album have in common.
     extractor_version : str or None
         ``metadata.version.essentia``: decides which template family the document belongs to.
     """
@@ -57,6 +60,7 @@ class LowLevel:
     reals: Mapping[str, Float32]
     strings: Mapping[str, tuple[str, ...]]
     artist: str | None = None
+    release_group: str | None = None
     extractor_version: str | None = None
 
 
@@ -101,7 +105,14 @@ def flatten(document: Any) -> LowLevel:
     # One conversion for all: one for each descriptor takes twice as long as all the rest.
     everything = _float32(numbers)
     reals = {name: everything[span] for name, span in spans.items()}
-    return LowLevel(reals, strings, _artist(document), _extractor_version(document))
+    return LowLevel(
+        reals,
+        strings,
+        artist=_tag(document, "musicbrainz_artistid"),
+        release_group=_tag(document, "musicbrainz_releasegroupid")
+        or _tag(document, "musicbrainz_albumid"),
+        extractor_version=_extractor_version(document),
+    )
 
 
 def _check_sections(document: Mapping[str, Any]) -> None:
@@ -213,8 +224,8 @@ def _to_double(value: float) -> float:
         return math.inf if value > 0 else -math.inf  # copysign converts, and overflows too
 
 
-def _artist(document: Mapping[str, Any]) -> str | None:
-    value = _get(document, "metadata", "tags", "musicbrainz_artistid")
+def _tag(document: Mapping[str, Any], name: str) -> str | None:
+    value = _get(document, "metadata", "tags", name)
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, str) and value else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
+from trainer.corrected import Corrected, Estimate
 from trainer.dataset import Dataset
+from trainer.findings import Finding, find
 from trainer.grid.nested import Nested
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, confusion, score
@@ -61,6 +64,11 @@ class Evaluation:
         The chosen one.
     model : Model
         It, trained on all recordings.
+    probabilities : ndarray of float64, shape (n_recordings, n_classes)
+        Of each recording, by machines that were trained without it; see
+        `trainer.models.fitting.Calibrated`.
+    corrected : Corrected or None
+        What the choice of the best combination is worth.
     final : Outcome
         How that went.
     shortcuts : bool
@@ -80,6 +88,8 @@ class Evaluation:
     results: tuple[CombinationResult, ...]
     best: CombinationResult
     model: Model
+    probabilities: NDArray[np.float64]
+    corrected: Corrected | None
     final: Outcome
     shortcuts: bool
     nested: Nested | None
@@ -127,6 +137,7 @@ class Evaluation:
             "actual": _names(dataset.labels, dataset.classes),
             "predicted": _names(self.best.predicted, dataset.classes),
             "folds": self.fold_of.tolist(),
+            "probability": self._probability_json(),
             "grid": [
                 _result_json(result, dataset.classes, predictions=predictions)
                 for result in self.results
@@ -136,6 +147,7 @@ class Evaluation:
             "held_out": self._held_out_json(),
             "left_out": dict(dataset.left_out),
             "removed": {reason: list(names) for reason, names in dataset.removed.items()},
+            "findings": [_finding_json(finding) for finding in self.findings],
             "notes": [*dataset.notes, *self._preprocessing_notes(), *self._solver_notes()],
             "timings": dict(self.timings),
         }
@@ -151,6 +163,8 @@ class Evaluation:
             "normalized_accuracy": round(self.scores.normalized_accuracy, DECIMALS),
             "balanced_accuracy": self._balanced_accuracy(),
             "majority_baseline": _percent(max(counts.values()), counts.total()),
+            "accuracy_interval": self._accuracy_interval(),
+            "corrected": _corrected_json(self.corrected),
             "parameters": self.parameters,
             "confusion_matrix": self.confusion_matrix,
             "classes": list(self.dataset.classes),
@@ -167,6 +181,28 @@ class Evaluation:
         """Return the evaluation with a model that tells where it comes from."""
         training = {**self.summary(), "provenance": dict(provenance)}
         return replace(self, model=replace(self.model, training=training))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What casts doubt on the figures, or should be known beside them."""
+        sizes = Counter(self.dataset.training.values())
+        majority = 100 * max(sizes.values()) / sizes.total()
+        return find(self.dataset, self.fold_of, self.corrected, majority)
+
+    def _accuracy_interval(self) -> list[float]:
+        """Return Wilson's interval of 95 % around the accuracy, taking recordings for random."""
+        right = int((self.best.predicted == self.dataset.labels).sum())
+        interval = binomtest(right, len(self.dataset.labels)).proportion_ci(method="wilson")
+        return [round(100 * float(limit), DECIMALS) for limit in interval]
+
+    def _probability_json(self) -> dict[str, list[float | None]]:
+        """Return the probability of each recording's actual and of its predicted class."""
+        rows = np.arange(len(self.dataset.labels))
+        actual = self.probabilities[rows, self.dataset.labels]
+        predicted = np.where(
+            self.best.predicted >= 0, self.probabilities[rows, self.best.predicted], np.nan
+        )
+        return {"actual": _rounded(actual), "predicted": _rounded(predicted)}
 
     def _per_class(self) -> dict[str, dict[str, float | int | None]]:
         matrix = self.confusion_matrix
@@ -288,6 +324,7 @@ def _result_json(
         "converged": result.converged,
         "error": result.error,
         "same_as": result.same_as and _point(result.same_as),
+        "identity_machines": result.identities,
     }
     if predictions:
         entry["predicted"] = _names(result.predicted, classes)
@@ -296,6 +333,29 @@ def _result_json(
 
 def _names(labels: Indices, classes: tuple[str, ...]) -> list[str | None]:
     return [classes[label] if label >= 0 else None for label in labels]
+
+
+def _rounded(probabilities: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else round(value, 4) for value in probabilities.tolist()]  # noqa: PLR0124 - NaN
+
+
+def _corrected_json(corrected: Corrected | None) -> dict[str, Any] | None:
+    if corrected is None:
+        return None
+    return {
+        "method": "BBC-CV",
+        "draws": corrected.draws,
+        "accuracy": _estimate_json(corrected.accuracy),
+        "balanced_accuracy": _estimate_json(corrected.balanced_accuracy),
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "recordings": list(finding.recordings)}
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, float]:
+    return {key: round(value, DECIMALS) for key, value in asdict(estimate).items()}
 
 
 def _matrix_json(counts: Indices, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:

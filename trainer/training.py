@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from trainer.account import Account
+from trainer.corrected import correct
 from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError
@@ -159,7 +160,10 @@ def train(
     with account.of("final model"):
         fitted = fit(dataset, best.combination, solver)
     with account.of("probabilities"):
-        model = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        model = calibrated.model
+    with account.of("correction"):
+        corrected = correct(dataset.labels, [result.predicted for result in results], seed)
     with account.of("held-out recordings"):
         held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
@@ -171,6 +175,8 @@ def train(
         results=tuple(results),
         best=best,
         model=model,
+        probabilities=calibrated.probabilities,
+        corrected=corrected,
         final=fitted.outcome,
         shortcuts=collapse,
         nested=nested,

@@ -1,4 +1,7 @@
-"""Where model bundles lie: one file for each attempt, at a path made of nothing but its UUID."""
+"""Where model bundles lie: one file for each attempt, at a path made of nothing but its UUID.
+
+Beside each lies the page about its evaluation, under the same name with ``.html`` behind.
+"""
 
 import re
 from dataclasses import dataclass
@@ -24,6 +27,10 @@ class ModelStore:
         folder = self._folder(job)
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{job}-{attempt}.model"
+
+    def page(self, job: UUID, attempt: int) -> Path:
+        """Give the path of the page about an attempt's evaluation, beside its bundle."""
+        return self.path(job, attempt).with_suffix(".model.html")
 
     def attempts(self, job: UUID) -> list[int]:
         """List the attempts of a job that left a bundle, or a part of one, in ascending order."""

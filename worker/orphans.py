@@ -76,7 +76,7 @@ def _bundles(connection: Connection, store: ModelStore) -> Iterator[Orphan]:
     }
     for job, attempt, path in files:
         found = standings[job, attempt]
-        whole = path.suffix == ".model"
+        whole = path.suffix in {".model", ".html"}
         if not found.known and not found.accepted:
             yield Orphan(path, "of an attempt that this database does not know", stranger=True)
         elif not found.open and not (found.accepted and whole):

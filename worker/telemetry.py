@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from worker.visible import visible, visible_lines
+from trainer.visible import visible, visible_lines
 
 Event = MutableMapping[str, Any]
 

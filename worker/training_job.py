@@ -22,6 +22,7 @@ from worker.host_fault import HostError
 from worker.materialise import Material, materialise
 from worker.model_store import ModelStore
 from worker.project_folder import ProjectFolder
+from worker.whole_files import write_whole
 
 # A server that restarts is back within this time; one that stays away is no fault of the job's,
 # which is then given back.
@@ -58,6 +59,7 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         material, earlier = _material(assignment, folder)
     # scikit-learn takes a second to load. Most jobs with wrong input have ended by now.
     from trainer.dataset import prepare  # noqa: PLC0415
+    from trainer.report_page import report_page  # noqa: PLC0415
     from trainer.training import train  # noqa: PLC0415
 
     with account.of("preparing"):
@@ -87,8 +89,11 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
         digest = evaluation.model.save(bundle)
         folder.write_results(dataset, report)
     report["timings"] |= account.timings()
+    result = _result(report, folder.path, bundle, digest)
+    page = ModelStore(Path(assignment["model_dir"])).page(job, attempt)
+    write_whole(page, report_page(result))
     return {
-        "result": _result(report, folder.path, bundle, digest),
+        "result": {**result, "report_page": str(page)},
         "training_set": dataset.training,
         "testing_set": dataset.testing,
     }

@@ -1,8 +1,10 @@
 """``acoustic bench``: both sides measured on the same made data."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,14 @@ from trainer.bench.made_models import made_models
 from trainer.grid.engines import why_no_native
 from trainer.grid.project import Project
 from trainer.highlevel import ACOUSTICBRAINZ_MODELS
+from worker.commands.bench import bench
 
 Acoustic = Callable[..., Result]
 
 MISSING = why_no_native()
 native = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
 
+ROOT = Path(__file__).parents[2]
 SMALL = ("--n", "60", "--d", "20", "--classes", "2", "--rounds", "1", "--jobs", "1")
 COMBINATIONS = Project(preprocessings=("basic",)).combinations()
 
@@ -109,6 +113,44 @@ def test_a_grid_tells_the_instruction_set_that_was_forced(acoustic: Acoustic) ->
     assert (found["engine"], found["instruction_set"]) == ("native (sse2)", "sse2")
 
 
+@native
+def test_variants_of_the_engine_run_beside_the_same_alternative(acoustic: Acoustic) -> None:
+    order = ("--also", "sse2,one-thread", "--sample", "18", "--jobs", "2")
+    found = measured(acoustic, *order)
+
+    variants = found["figures"]["variants"]
+    assert variants.keys() == {"sse2", "one-thread"}
+    alternative = found["figures"]["alternatives"]["pool"]["seconds"]
+    for one in variants.values():
+        assert one["mismatches"] == 0
+        assert one["ratio"]["pool"] == pytest.approx(alternative / one["seconds"])
+    assert "one-thread" in acoustic("bench", "grid", *SMALL, *order).stdout
+
+
+def test_alternatives_may_be_run_in_fewer_rounds(acoustic: Acoustic) -> None:
+    found = measured(acoustic, "--rounds", "3", "--against-rounds", "1", "--sample", "18")
+
+    assert len(found["figures"]["ours"]) == 3
+    assert found["against_rounds"] == 1
+    assert found["ratio"]["pool"] > 0
+
+
+def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
+    lines = (ROOT / "benchmarks" / "run.sh").read_text().splitlines()
+    orders = [shlex.split(line)[1:] for line in lines if line.strip().startswith("show ")]
+
+    assert {tuple(order[:2]) for order in orders} >= {
+        ("bench", "grid"),
+        ("bench", "predict"),
+        ("bench", "highlevel"),
+    }
+    for group, name, *arguments in orders:
+        if group == "bench":
+            given = bench.commands[name].make_context(name, list(arguments)).params
+            strata = 18 * (5 if given.get("preprocessings") == ["all"] else 1)
+            assert name != "grid" or (given["sample"] or strata) >= strata
+
+
 @pytest.mark.parametrize(
     ("command", "given", "said"),
     [
@@ -116,9 +158,12 @@ def test_a_grid_tells_the_instruction_set_that_was_forced(acoustic: Acoustic) ->
             "grid", ("--instruction-set", "mmx"), "'mmx' is not available on this", marks=native
         ),
         ("grid", ("--instruction-set", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
+        ("grid", ("--also", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
+        ("grid", ("--against-rounds", "0"), "'--against-rounds': 0"),
         ("grid", ("--engine", "gpu"), "engine 'gpu' is not available"),
         ("grid", ("--n", "60", "--classes", "31"), "order fewer classes or 62 recordings"),
         ("grid", ("--n", "1000000", "--d", "100000"), "GiB at least"),
+        ("grid", ("--n", "100000", "--d", "2000", "--jobs", "64"), "in 65 processes take"),
         ("grid", ("--n", "9"), "'--n': 9"),
         ("grid", ("--n", "9999999999999"), "'--n': 9999999999999"),
         ("grid", ("--d", "0"), "'--d': 0"),
@@ -141,6 +186,7 @@ def test_a_grid_tells_the_instruction_set_that_was_forced(acoustic: Acoustic) ->
         ("predict", ("--seed", "-1"), "'--seed': -1"),
         ("highlevel", ("--recordings", "1"), "'--recordings': 1"),
         ("highlevel", ("--recordings", "8", "--sample", "8"), "less than --recordings 8"),
+        ("highlevel", ("--vectors", "1000000", "--d", "100000"), "GiB at least"),
         ("highlevel", ("--models", "0"), "'--models': 0"),
         ("highlevel", ("--vectors", "0"), "'--vectors': 0"),
         ("highlevel", ("--d", "0"), "'--d': 0"),

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 import pytest
 
-from worker.commands.writing import destination, require_writable, write_aside
+from worker.commands.writing import destination, require_writable
+from worker.whole_files import write_whole
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     target.write_text("old")
 
-    write_aside(target, "new")
+    write_whole(target, "new")
 
     assert target.read_text() == "new"
     assert list(tmp_path.iterdir()) == [target]
@@ -24,7 +25,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
     target.write_text("old")
 
     with pytest.raises(UnicodeEncodeError):
-        write_aside(target, "half\ud800")
+        write_whole(target, "half\ud800")
 
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

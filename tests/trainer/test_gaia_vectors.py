@@ -201,7 +201,7 @@ def final_model(
     spread = gaia.read("platt_seed_spread.json.gz").get(request.param)
     engine = make_engine()
     fitted = fit(gaia.dataset, combination_of(recorded["combo"]), engine)
-    model = with_probabilities(fitted, gaia.dataset, seed=1, engine=engine)
+    model = with_probabilities(fitted, gaia.dataset, seed=1, engine=engine).model
     return model, recorded, spread
 
 

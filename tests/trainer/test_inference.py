@@ -25,7 +25,7 @@ MakeDocument = Callable[..., dict[str, Any]]
 def trained(dataset: Dataset, preprocessing: str, kernel: str) -> Model:
     engine = choose_engine("sklearn", jobs=1)
     fitted = fit(dataset, Combination(preprocessing, kernel, 3, -3), engine)
-    return with_probabilities(fitted, dataset, seed=1, engine=engine)
+    return with_probabilities(fitted, dataset, seed=1, engine=engine).model
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ def sigmoids_of(sizes: Any, seed: int = 1) -> Any:
         problem = Problem("rbf", C=2.0, gamma=0.5)
         return SklearnEngine().fit(X, codes, problem=problem, weights=weights)
 
-    return fit_sigmoids(X, codes, weights=np.ones(len(sizes)), fit=fit, seed=seed)
+    return fit_sigmoids(X, codes, weights=np.ones(len(sizes)), fit=fit, seed=seed).sigmoids
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 2, 2), (2, 30), (30, 2), (3, 2, 4)])

@@ -60,6 +60,25 @@ def prepared(documents: Any, class_of: Any, options: Any = None) -> Any:
     return prepare(ground_truth, documents, JobOptions.parse(options))
 
 
+def test_the_report_counts_machines_that_were_trained_once_for_several_gammas(
+    make_dataset: Any,
+) -> None:
+    if why_no_native():
+        pytest.skip(f"no native engine: {why_no_native()}")
+    project = replace(ONE, c_exponents=(1, 3), gamma_exponents=(-3, 14, 16))
+
+    of_all, of_none = (
+        train(make_dataset(), project, 1, jobs=1, engine=engine).report()["grid"]
+        for engine in ("native", "sklearn")
+    )
+
+    # One pair, and four folds since eight recordings of a class fill no more; at 2**14 no row is
+    # near another.
+    assert [entry["identity_machines"] for entry in of_all] == [0, 4, 4] * 2
+    assert not any(entry["identity_machines"] for entry in of_none)
+    assert [entry["accuracy"] for entry in of_all] == [entry["accuracy"] for entry in of_none]
+
+
 def test_the_report_is_json_to_both_writers(report: Any) -> None:
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert orjson.loads(orjson.dumps(report)) == report
@@ -464,6 +483,30 @@ def test_any_documents_are_trained_on_or_refused_and_the_model_survives_the_disk
         assert sum(prediction.all.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_of_the_report_are_of_machines_that_had_not_seen_the_recording(
+    make_dataset: Any, classes: int
+) -> None:
+    noise = make_dataset(classes=classes, size=20, lean=0.0)
+
+    evaluation = train(noise, Project(("basic",), ("rbf",), (9,), (1,)), 1, jobs=1)
+
+    guessed = evaluation.probabilities.argmax(axis=1) == noise.labels
+    assert evaluation.probabilities.sum(axis=1) == pytest.approx(1)
+    assert guessed.mean() < 0.75  # a machine that had seen them would know them all
+    said = evaluation.report()["probability"]
+    rows = np.arange(len(noise.labels))
+    assert said["actual"] == pytest.approx(evaluation.probabilities[rows, noise.labels], abs=1e-4)
+
+
+def test_on_noise_the_report_says_that_there_is_nothing(make_dataset: Any) -> None:
+    report = train(make_dataset(classes=2, size=40, lean=0.0), Project(), 1, jobs=1).report()
+
+    assert report["findings"][0]["kind"] == "chance"
+    corrected = report["corrected"]["balanced_accuracy"]
+    assert corrected["low"] < 50 < corrected["high"]
+
+
 @native
 def test_the_report_says_that_another_engine_had_the_memory_and_why(make_dataset: Any) -> None:
     report = train(make_dataset(), ONE, 1, engine="native", memory=1).report()
@@ -523,6 +566,7 @@ def test_the_report_says_what_the_time_was_spent_on(report: Any) -> None:
         "solver",
         "final model",
         "probabilities",
+        "correction",
         "held-out recordings",
         "other",
     ]

@@ -197,7 +197,9 @@ class Service:
         """Name what an ended attempt may not leave: working and low-level files, half bundles."""
         names = [*self.projects.glob(".attempts/*"), *self.projects.glob("*/lowlevel")]
         parts = [path for path in self.models.rglob("*") if path.is_file()]
-        return [str(path) for path in (*names, *parts) if path.suffix != ".model"]
+        whole = {*self.models.rglob("*.model")}
+        whole |= {path.with_suffix(".model.html") for path in whole}
+        return [str(path) for path in (*names, *parts) if path not in whole]
 
     def bundles(self, job: UUID) -> list[Path]:
         return sorted(self.models.rglob(f"{job}-*.model"))

@@ -25,7 +25,7 @@ SEARCHES: dict[str, Any] = {
     },
     "auto": None,
 }
-OF_ONE_RUN = {"timings", "project_path", "history_path", "model"}
+OF_ONE_RUN = {"timings", "project_path", "history_path", "model", "report_page"}
 
 
 def slow_job(service: Any, engine: str = "sklearn") -> UUID:

@@ -56,6 +56,8 @@ def assert_result(result: dict[str, Any], class_of: dict[str, str]) -> None:
 def assert_bundle(result: dict[str, Any], job: Any, models: Path) -> None:
     path = models / str(job)[0] / str(job)[:2] / f"{job}-1.model"
     assert result["model"]["path"] == result["history_path"] == str(path)
+    assert Path(result["report_page"]).parent == path.parent
+    assert f"{result['accuracy']:.1f} %" in Path(result["report_page"]).read_text()
     model = Model.load(path, sha256=result["model"]["sha256"])
     provenance = model.manifest["training"]["provenance"]
     assert (provenance["job"], provenance["attempt"]) == (str(job), 1)

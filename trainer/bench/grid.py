@@ -87,7 +87,9 @@ class Order:
         Combinations that alternatives solve; their time is then extrapolated to all. At least one
         from each preprocessing, kernel and C, for these differ most in what they cost.
     rounds : int
-        How often everything is run; medians are reported.
+        How often the engine is run; medians are reported.
+    against_rounds : int or None
+        How often alternatives are, in turns with it; as often by default, and never more often.
     jobs : int
         Threads, and processes of the pool.
     seed : int
@@ -103,6 +105,7 @@ class Order:
     against: tuple[str, ...] = ("pool",)
     sample: int | None = None
     rounds: int = 3
+    against_rounds: int | None = None
     jobs: int = 2
     seed: int = 1
     max_iterations: int = MAX_ITERATIONS
@@ -131,6 +134,23 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How the engine did with another instruction set, or another number of threads.
+
+    Attributes
+    ----------
+    seconds : float
+        Median wall time for all combinations.
+    mismatches : int
+        Predictions that differ from those of the engine as it was ordered, of combinations that
+        converged in both.
+    """
+
+    seconds: float
+    mismatches: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """What was measured.
 
@@ -147,6 +167,7 @@ class Figures:
     converged : int
         Combinations that did.
     alternatives : dict of str to Measured
+    variants : dict of str to Variant
     """
 
     ours: list[float]
@@ -155,6 +176,7 @@ class Figures:
     solved: int
     converged: int
     alternatives: dict[str, Measured] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -162,8 +184,8 @@ class Figures:
         return median(self.ours)
 
 
-def measure(order: Order, engine: Engine) -> Figures:
-    """Run the engine and each alternative in turns, as often as ordered.
+def measure(order: Order, engine: Engine, variants: Mapping[str, Engine] | None = None) -> Figures:
+    """Run the engine, its variants and each alternative in turns, as often as ordered.
 
     Raises
     ------
@@ -175,18 +197,23 @@ def measure(order: Order, engine: Engine) -> Figures:
     _check(order, combinations)
     splits, labels = made_splits(order)
     sample = sampled(combinations, order.sample, seed=order.seed)
-    ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in order.against}
-    found: dict[Combination, Solution] = {}
     others: dict[str, Answers] = {}
+    engines = {"": engine, **(variants or {})}
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    solutions: dict[str, dict[Combination, Solution]] = {}
     with alternatives(order, splits) as solvers:
         run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
-        for _ in range(order.rounds):
-            seconds, found = run_engine(engine, splits, combinations)
-            ours.append(seconds)
+        for turn in range(order.rounds):
+            for name, one in engines.items():
+                seconds, solutions[name] = run_engine(one, splits, combinations)
+                times[name].append(seconds)
+            if turn >= (order.against_rounds or order.rounds):
+                continue
             for name, solve in solvers.items():
                 seconds, others[name] = solve(sample)
                 theirs[name].append(seconds * extrapolated(others[name], combinations))
+    ours, found = times.pop(""), solutions.pop("")
     accuracies = [100 * float(np.mean(one.predicted == labels)) for one in found.values()]
     return Figures(
         ours=ours,
@@ -196,6 +223,9 @@ def measure(order: Order, engine: Engine) -> Figures:
         converged=sum(one.converged for one in found.values()),
         alternatives={
             name: _compared(median(theirs[name]), sample, found, others[name]) for name in theirs
+        },
+        variants={
+            name: Variant(median(times[name]), _differing(found, solutions[name])) for name in times
         },
     )
 
@@ -217,9 +247,15 @@ def _check(order: Order, combinations: Sequence[Combination]) -> None:
 
 
 def room(order: Order) -> int:
-    """Return how many bytes the data of an order take at least, on one side alone."""
-    copies = 2 + FOLDS * len(order.preprocessings)  # as made, and in each fold
-    return copies * order.n * order.d * np.dtype(np.float64).itemsize
+    """Return how many bytes the data of an order take at least, in all processes together."""
+    in_folds = FOLDS * len(order.preprocessings) * processes(order)
+    return (2 + in_folds) * order.n * order.d * np.dtype(np.float64).itemsize  # 2: as made
+
+
+def processes(order: Order) -> int:
+    """Return how many processes have the data of an order: this one, and those of pools."""
+    known = (ALTERNATIVES[name] for name in order.against if name in ALTERNATIVES)
+    return 1 + sum(order.jobs if many else 1 for _, many in known)
 
 
 def made_splits(order: Order) -> tuple[dict[str, list[Split]], Indices]:
@@ -296,7 +332,7 @@ def run_engine(
 def _solve(
     engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
 ) -> dict[Combination, Solution]:
-    engine = engine.suited_to(splits)
+    engine = engine.suited_to(splits).prepared(splits)
     gammas = [problem_of(one).gamma for one in combinations if one.kernel == "poly"]
     scales = engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
@@ -307,6 +343,11 @@ def _solve(
         for solution in engine.solve(list(members_of), splits)
         for member in members_of[solution.problem]
     }
+
+
+def _differing(ours: Mapping[Combination, Solution], theirs: Mapping[Combination, Solution]) -> int:
+    converged = [one for one in ours if ours[one].converged and theirs[one].converged]
+    return sum(int((ours[one].predicted != theirs[one].predicted).sum()) for one in converged)
 
 
 def _compared(

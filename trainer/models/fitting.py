@@ -16,8 +16,8 @@ from trainer.grid.planner import problem_of
 from trainer.grid.project import Combination
 from trainer.layout import Layout
 from trainer.models.bundle import Model
-from trainer.models.probability import fit_sigmoids
-from trainer.models.svm import PairwiseSvm, vote
+from trainer.models.probability import Calibration, fit_sigmoids
+from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.chain import InnerChain, Preprocessing
 from trainer.preprocessing.steps import FittedStep
 
@@ -90,8 +90,7 @@ class Fitted:
         values = dataset.values[np.ix_(rows, self.columns)]
         for step in self.steps:
             values = step.apply(values)
-        decisions = self.svm.decisions(values.astype(np.float64))
-        return self.label_of_code[vote(decisions, len(self.weights))]
+        return self.label_of_code[self.svm.predict(values.astype(np.float64))]
 
 
 def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
@@ -126,6 +125,23 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A model, and what it thinks of the recordings that it was trained on.
+
+    Attributes
+    ----------
+    model : Model
+    probabilities : ndarray of float64, shape (n_recordings, n_classes)
+        Of each recording's classes, in the order of the dataset's classes, by machines that were
+        trained without the recording: those of the inner cross-validation that the sigmoids are
+        fitted on, and for pairs of other classes the model's own.
+    """
+
+    model: Model
+    probabilities: Float64
+
+
 def _train(
     engine: Engine, X: Float64, codes: Indices, *, problem: Problem, weights: Float64
 ) -> tuple[PairwiseSvm, Outcome]:
@@ -138,20 +154,32 @@ def _train(
     return trained.machine, Outcome(taken.engine.name, trained.converged, taken.instead)
 
 
-def with_probabilities(fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine) -> Model:
+def with_probabilities(
+    fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine
+) -> Calibrated:
     """Fit the sigmoids of a machine, and make it a model that stands by itself."""
-    sigmoids = fit_sigmoids(
+    calibration = fit_sigmoids(
         fitted.inputs,
         fitted.codes,
         weights=fitted.weights,
         fit=lambda X, codes, weights: engine.fit(X, codes, problem=fitted.problem, weights=weights),
         seed=seed,
     )
-    return Model(
+    model = Model(
         name=dataset.name,
         layout=fitted.layout,
         steps=fitted.steps,
         svm=fitted.svm,
-        sigmoids=sigmoids,
+        sigmoids=calibration.sigmoids,
         labels=tuple(dataset.classes[label] for label in fitted.label_of_code),
     )
+    return Calibrated(model, _held_out_probabilities(fitted, calibration))
+
+
+def _held_out_probabilities(fitted: Fitted, calibration: Calibration) -> Float64:
+    decisions = calibration.held_out
+    if len(fitted.weights) > 2:  # noqa: PLR2004 - pairs that a recording is of neither class of
+        strange = np.isnan(decisions)
+        decisions = np.where(strange, fitted.svm.decisions(fitted.inputs), decisions)
+    by_code = calibration.sigmoids.probabilities(decisions, len(fitted.weights))
+    return by_code[:, np.argsort(fitted.label_of_code)]

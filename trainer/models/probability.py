@@ -96,9 +96,25 @@ class GlibcRandom:
         return value
 
 
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Sigmoids, and what they were fitted on.
+
+    Attributes
+    ----------
+    sigmoids : PairwiseSigmoids
+    held_out : ndarray of float64, shape (n, k (k-1) / 2)
+        Decisions of the inner cross-validation: each by a machine that was trained without the
+        row. NaN where the row is of neither class of the pair.
+    """
+
+    sigmoids: PairwiseSigmoids
+    held_out: Float64
+
+
 def fit_sigmoids(
     X: Float64, codes: Indices, *, weights: Float64, fit: Fit, seed: int
-) -> PairwiseSigmoids:
+) -> Calibration:
     """Fit a sigmoid for each pair of classes.
 
     Parameters
@@ -115,13 +131,15 @@ def fit_sigmoids(
     """
     random = GlibcRandom(seed)
     parameters = []
-    for a, b in pairs(len(weights)):
+    held_out = np.full((len(codes), len(weights) * (len(weights) - 1) // 2), np.nan)
+    for place, (a, b) in enumerate(pairs(len(weights))):
         rows = np.concatenate([np.flatnonzero(codes == a), np.flatnonzero(codes == b)])
         is_a = codes[rows] == a
         decisions = _held_out_decisions(X[rows], is_a, weights[[a, b]], fit, random)
         parameters.append(fit_sigmoid(decisions, is_a))
+        held_out[rows, place] = decisions
     slope, offset = np.array(parameters).T
-    return PairwiseSigmoids(slope, offset)
+    return Calibration(PairwiseSigmoids(slope, offset), held_out)
 
 
 def _held_out_decisions(

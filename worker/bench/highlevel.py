@@ -136,6 +136,11 @@ class Figures:
     largest_difference: float
 
 
+def room(order: Order) -> int:
+    """Return how many bytes the models and a chunk of documents take at least."""
+    return (order.vectors + _CHUNK) * order.d * np.dtype(np.float64).itemsize
+
+
 def measure(order: Order) -> Figures:
     """Make a database, fill it, and work on it in both ways."""
     with _database() as (url, folder):

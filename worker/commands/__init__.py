@@ -11,6 +11,7 @@
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
 `extracting`                            ``highlevel-extract`` (`file_extraction`)
+`reporting`                             ``report``
 `comparing`                             ``compare …`` (`extractor_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
@@ -49,6 +50,9 @@ COMMANDS = {
     ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
+    "report": Lazy(
+        "worker.commands.reporting", "report", "Make the page of an evaluation, as one HTML file."
+    ),
     "predict": Lazy(
         "worker.commands.training", "predict", "Classify low-level documents with trained models."
     ),

@@ -30,8 +30,10 @@ from worker.commands.parameters import CommaSeparated, whole
 
 if TYPE_CHECKING:
     from trainer.bench import predict as predicting
-    from trainer.bench.grid import Figures, Measured, Order
+    from trainer.bench.grid import Figures, Measured, Order, Variant
     from trainer.grid.engine import Engine
+
+ONE_THREAD = "one-thread"
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -82,14 +84,33 @@ def bench() -> None:
     "preprocessing, one for each kernel and C.",
 )
 @click.option("--rounds", default=3, show_default=True, type=ROUNDS)
+@click.option(
+    "--against-rounds",
+    type=ROUNDS,
+    help="Rounds in which the alternatives are run as well (all).",
+)
 @click.option("--jobs", default=2, show_default=True, type=JOBS)
 @click.option("--seed", default=1, show_default=True, type=SEED)
 @click.option("--engine", default="auto", show_default=True, help="What is measured.")
 @click.option("--instruction-set", default="", help="Of the native engine: sse2, avx2 or avx512.")
+@click.option(
+    "--also",
+    default="none",
+    show_default=True,
+    type=CommaSeparated(str, "names"),
+    help="Variants of the native engine to run in turns with it: instruction sets, one-thread.",
+)
 @_JSON
 @click.pass_obj
 def grid(
-    invocation: Invocation, /, *, engine: str, instruction_set: str, as_json: bool, **given: Any
+    invocation: Invocation,
+    /,
+    *,
+    engine: str,
+    instruction_set: str,
+    also: list[str],
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Solve 144 combinations (2 kernels, 9 C, 8 gamma) over 5 folds, and compare predictions.
 
@@ -99,7 +120,7 @@ def grid(
     medians of wall time are reported.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from trainer.bench.grid import Order, measure, room  # noqa: PLC0415
+    from trainer.bench.grid import Order, measure, processes, room  # noqa: PLC0415
     from trainer.grid.engines import choose_engine, with_instruction_set  # noqa: PLC0415
 
     order = Order(
@@ -109,12 +130,15 @@ def grid(
             "preprocessings": _preprocessings(given["preprocessings"]),
         }
     )
-    require_room(room(order), f"{order.n:,} recordings of {order.d:,} dimensions")
+    require_room(
+        room(order),
+        f"{order.n:,} recordings of {order.d:,} dimensions in {processes(order)} processes",
+    )
     solver: Any = choose_engine(engine, jobs=order.jobs)
     if instruction_set:
         solver = with_instruction_set(solver, instruction_set)
     solver = replace(solver, max_iterations=order.max_iterations)
-    figures = measure(order, solver)
+    figures = measure(order, solver, _variants(solver, also))
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures, solver)) + "\n")
     else:
@@ -217,6 +241,15 @@ def _prediction_document(
     }
 
 
+def _variants(engine: Any, names: Sequence[str]) -> dict[str, Any]:
+    from trainer.grid.engines import with_instruction_set  # noqa: PLC0415
+
+    return {
+        name: replace(engine, jobs=1) if name == ONE_THREAD else with_instruction_set(engine, name)
+        for name in _alternatives(names)
+    }
+
+
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
 
@@ -252,6 +285,8 @@ def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[st
     yield "seconds", f"{figures.seconds:.3f} (median of {order.rounds})"
     for name, measured in figures.alternatives.items():
         yield name, _said(measured, figures)
+    for name, variant in figures.variants.items():
+        yield name, _said_of_variant(variant, figures)
     yield "memory", f"{_peak_memory():,} MiB at most, the data included"
     yield from surroundings()
 
@@ -263,6 +298,13 @@ def _said(measured: "Measured", figures: "Figures") -> str:
         f"{measured.seconds:.1f} s{how}, {measured.seconds / figures.seconds:.0f} times ours; "
         f"{measured.mismatches} of {measured.compared} predictions differ"
     )
+
+
+def _said_of_variant(variant: "Variant", figures: "Figures") -> str:
+    said = f"{variant.seconds:.3f} s, {variant.seconds / figures.seconds:.2f} times the above"
+    for name, measured in figures.alternatives.items():
+        said += f"; {name} takes {measured.seconds / variant.seconds:.0f} times as long"
+    return f"{said}; {variant.mismatches} predictions differ"
 
 
 def _document(order: "Order", figures: "Figures", engine: "Engine") -> dict[str, Any]:
@@ -285,6 +327,16 @@ def _document(order: "Order", figures: "Figures", engine: "Engine") -> dict[str,
             "converged": figures.converged,
             "peak_memory_mib": _peak_memory(),
             "accuracy": figures.accuracy,
+            "variants": {
+                name: {
+                    **asdict(variant),
+                    "ratio": {
+                        other: measured.seconds / variant.seconds
+                        for other, measured in figures.alternatives.items()
+                    },
+                }
+                for name, variant in figures.variants.items()
+            },
             "alternatives": {
                 name: {
                     "seconds": measured.seconds,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from worker.commands.bench_bounds import DIMENSIONS, MODELS, PROCESSES, SEED, VECTORS
+from worker.commands.bench_bounds import (
+    DIMENSIONS,
+    MODELS,
+    PROCESSES,
+    SEED,
+    VECTORS,
+    require_room,
+)
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
@@ -47,7 +54,7 @@ def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None
     Both read JSON from the database and write all that AcousticBrainz's server reads.
     """
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
-    from worker.bench.highlevel import Order, measure  # noqa: PLC0415
+    from worker.bench.highlevel import Order, measure, room  # noqa: PLC0415
 
     if given["sample"] >= given["recordings"]:
         raise click.UsageError(
@@ -55,6 +62,9 @@ def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None
             "one more is done to warm up."
         )
     order = Order(**given)
+    require_room(
+        room(order), f"models of {order.vectors:,} support vectors and {order.d:,} dimensions"
+    )
     figures = measure(order)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures)) + "\n")

@@ -18,8 +18,9 @@ from trainer.parsing import MAX_BYTES, parse_yaml
 from trainer.regular_files import read_regular
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
-from worker.commands.writing import destination, write_aside
+from worker.commands.writing import destination
 from worker.profile import Profile, read_profile
+from worker.whole_files import write_whole
 
 # Enough for one matrix product to do the work of many; few enough that memory stays small.
 _BATCH = 64
@@ -109,4 +110,4 @@ class _Extraction:
         indent = self.profile.indent or None
         separators = None if indent else (",", ":")
         text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators)
-        write_aside(path, text + "\n")
+        write_whole(path, text + "\n")

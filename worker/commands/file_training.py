@@ -14,6 +14,7 @@ from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
+from trainer.report_page import report_page
 from trainer.training import Progress
 from trainer.training import train as train_dataset
 from worker.commands import progress
@@ -21,8 +22,9 @@ from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
-from worker.commands.writing import destination, write_aside
+from worker.commands.writing import destination
 from worker.memory import MEBIBYTE
+from worker.whole_files import write_whole
 
 # Flags and options of the command that go into the job options under their own name.
 _SAME_NAME = (
@@ -48,8 +50,8 @@ class Order:
     ----------
     ground_truth, documents
         Files and folders to read.
-    model, report
-        Files to write; no report if None.
+    model, report, page
+        Files to write; no report or page if None.
     predictions
         Whether the report holds the predictions of every combination.
     options
@@ -62,6 +64,7 @@ class Order:
     documents: tuple[Path, ...]
     model: Path
     report: Path | None
+    page: Path | None
     predictions: bool
     options: Mapping[str, Any]
     engine: str
@@ -90,6 +93,8 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     read = (order.ground_truth, *order.documents)
     model = destination(order.model, apart_from=read)
     report_file = order.report and destination(order.report, apart_from=(*read, model))
+    others = (*read, model, report_file) if report_file else (*read, model)
+    page_file = order.page and destination(order.page, apart_from=others)
     account = Account()
     with ended_by_signals():
         evaluation = _evaluate(invocation, order, account)
@@ -98,8 +103,11 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     report = evaluation.report(predictions=order.predictions)
     report["timings"] |= account.timings()
     if report_file:
-        write_aside(report_file, json.dumps(report, ensure_ascii=False) + "\n")
+        write_whole(report_file, json.dumps(report, ensure_ascii=False) + "\n")
         written.append(("report", order.report))
+    if page_file:
+        write_whole(page_file, report_page(report))
+        written.append(("page", order.page))
     summary(invocation.out, report)
     show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs(written))

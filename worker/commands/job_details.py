@@ -141,6 +141,7 @@ def _where(result: Any) -> Iterator[tuple[str, str]]:
         # AcousticBrainz's name for the model; in its own results it is the only one.
         ("history", history if history != model else None),
         ("project", at(result, "project_path")),
+        ("page", at(result, "report_page")),
     ):
         if value:
             yield label, visible(value)

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from worker.visible import visible, visible_lines
+from trainer.visible import visible, visible_lines
 
 __all__ = ["plain", "visible", "visible_lines"]
 

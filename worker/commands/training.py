@@ -23,6 +23,7 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 @click.argument("documents", nargs=-1, required=True, type=_DOCUMENTS)
 @click.option("--model", required=True, type=_TARGET, help="Where to write the model.")
 @click.option("--report", type=_TARGET, help="Where to write the evaluation, as JSON.")
+@click.option("--page", type=_TARGET, help="Where to write the evaluation, as an HTML page.")
 @click.option(
     "--predictions", is_flag=True, help="Put the predictions of every combination into the report."
 )

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Where a command may write a file."""
 
 import os
 import tempfile
@@ -61,20 +61,6 @@ def require_writable(path: Path) -> None:
             f"{path} cannot be written ({error.strerror}): "
             "name a file in an existing folder that you may write to."
         ) from error
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write `text` beside `path`, force it to disk and rename it: no reader sees half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
 
 
 def _same(target: Path, other: Path) -> bool:
