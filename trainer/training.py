@@ -41,7 +41,7 @@ class Progress:
     ----------
     stage : {"grid", "nested", "final model"}
     done, total : int
-        Combinations of the stage.
+        Combinations of the stage; those that are being solved count by their share of the work.
     known : int
         Those among `done` that came from checkpoints.
     """
