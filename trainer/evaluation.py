@@ -385,6 +385,7 @@ def _result_json(
         "converged": result.converged,
         "error": result.error,
         "same_as": result.same_as and _point(result.same_as),
+        "identity_machines": result.identities,
     }
     if predictions:
         entry["predicted"] = _names(result.predicted, classes)

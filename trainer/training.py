@@ -43,7 +43,8 @@ class Progress:
     ----------
     stage : {"grid", "nested", "repeats", "learning curve", "final model"}
     done, total : int
-        Combinations of the stage; cross-validations of the one that was chosen.
+        Combinations of the stage; those that are being solved count by their share of the work.
+        In the two before the last, cross-validations of the one that was chosen.
     known : int
         Those among `done` that came from checkpoints.
     """

@@ -23,6 +23,7 @@ from schema.highlevel import CHANNEL
 from trainer.inference import ModelSet
 from worker import telemetry
 from worker.database_link import DatabaseLink, Outage
+from worker.heartbeat import Heartbeat
 from worker.highlevel_batch import Batches, Tally
 from worker.highlevel_lane import Lane
 from worker.highlevel_models import Models, OfProfile, Predict, Published, Source
@@ -137,6 +138,7 @@ class HighLevelWorker:
             poll_seconds=settings.poll_seconds,
             once=once,
         )
+        self._heartbeat = Heartbeat(settings.heartbeat)
         self._poll = Timer(settings.poll_seconds)
         self._report = Timer(_REPORT_SECONDS)
         self._reported = 0
@@ -181,6 +183,7 @@ class HighLevelWorker:
                 self._link.run(check_revision)
                 loaded = self._models.current()
             except Outage:
+                self._heartbeat.beat()
                 self._supervisor.wait(self._link.away)
             else:
                 break
@@ -200,6 +203,7 @@ class HighLevelWorker:
         self._report.restart()
 
     def _turn(self) -> None:
+        self._heartbeat.beat()
         self._heed_signals()
         if self._exit_code is not None or self._lane.busy or self._supervisor.stops:
             return
@@ -247,7 +251,7 @@ class HighLevelWorker:
             if self._once:
                 self._exit_code = UNEXPECTED
             self._poll.hasten(0)
-        elif self._once:
+        elif self._once or isinstance(error, SettingsError):
             raise error
         else:
             # Of the code's or the schema's making: not to be met again without a pause.

@@ -150,7 +150,7 @@ class Settings:
     log_format, log_level
         ``console`` or ``json``; ``DEBUG`` to ``ERROR``, in lower case.
     heartbeat
-        File that the evaluator touches with every turn, `None` for none.
+        File that a daemon touches with every turn, `None` for none.
     keep_lowlevel
         Whether the low-level files of a project folder stay when its job has ended.
     unknown

@@ -163,7 +163,9 @@ def test_a_checkpoint_of_anything_else_has_another_fingerprint(
 
 def test_solutions_are_the_same_after_packing() -> None:
     first = Solution(Problem("rbf", 2.0**-5, 2.0**-11), np.array([0, 1, -1]), converged=False)
-    same = Solution(Problem("rbf", 0.1, 2.0**-11), first.predicted, same_as=first.problem)
+    same = Solution(
+        Problem("rbf", 0.1, 2.0**-11), first.predicted, same_as=first.problem, identities=7
+    )
     failed = Solution(Problem("poly", 8.0, 1.0, True), np.array([-1, -1, -1]), error="müll")  # noqa: FBT003
 
     unpacked = unpack(pack([first, same, failed]))

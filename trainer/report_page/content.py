@@ -19,7 +19,7 @@ from trainer.visible import visible
 
 SHADES = 10  # steps of a heat map, from 0
 MOST_CLASSES = 40  # of a confusion matrix; beyond, the list of confusions says more
-MOST_CONFUSIONS = 20
+MOST_CONFUSIONS = 10
 MOST_MISCLASSIFIED = 500
 MOST_CELLS = 10_000  # of all heat maps together
 MOST_NAMED = 200  # descriptors or recordings in one list

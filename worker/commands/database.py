@@ -118,7 +118,7 @@ def _alive(invocation: Invocation) -> int:
     if silent is not None and silent <= LONGEST_SECONDS:
         return 0
     found = "is not there" if silent is None else f"was last touched {silent:.0f} s ago"
-    raise CommandError(f"{file} {found}: the evaluator does not run, or is stuck.")
+    raise CommandError(f"{file} {found}: the daemon does not run, or is stuck.")
 
 
 def _collect(invocation: Invocation, *, dry_run: bool) -> int:

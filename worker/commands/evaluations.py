@@ -179,6 +179,8 @@ def _grid(grid: list[Any]) -> str:
     if any("same_as" in entry for entry in grid if isinstance(entry, Mapping)):
         same = sum(at(entry, "same_as") is not None for entry in grid)
         parts += [f"{same} of them the same problem as another"] if same else ["each solved"]
+    identities = sum((number(at(entry, "identity_machines")) or 0) > 0 for entry in grid)
+    parts += [f"{identities} with machines trained once for several gammas"] if identities else []
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{unsettled} did not converge"] if unsettled else []
     return ", ".join(parts)

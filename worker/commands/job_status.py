@@ -28,12 +28,12 @@ ENDED = ("done", "failed")
 _NARROWEST_REASON = 12
 
 
-def paused_sentence(pause: Pause) -> str:
+def paused_sentence(pause: Pause, *, resume: str = "acoustic jobs resume") -> str:
     """Say that the queue is paused, since when, by whom and why."""
     why = f": {visible(pause.reason)}" if pause.reason else ""
     return (
         f"The queue has been paused for {age(pause.since)} by {visible(pause.paused_by)}{why}; "
-        "acoustic jobs resume ends that."
+        f"{resume} ends that."
     )
 
 
