@@ -94,7 +94,8 @@ def _headline(report: Any) -> Iterator[tuple[str, str]]:
         yield "over other folds", _repeats(at(report, "repeats"))
     if curve := _curve(at(report, "learning_curve")):
         yield "learning curve", curve
-    yield "best parameters", parameters(report)
+    if at(report, "parameters", "model") is not None:
+        yield "best parameters", parameters(report)
     yield from _search(report)
 
 
@@ -137,6 +138,9 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
     lost = at(report, "removed", "not finite")
     if isinstance(lost, list) and lost:
         yield "not finite", _lost(lost)
+    for finding in _list(at(report, "findings")):
+        if at(finding, "severity") == "warning":
+            yield "warning", str(at(finding, "sentence"))
     notes = at(report, "notes")
     for note in notes if isinstance(notes, list) else []:
         yield "note", str(note)

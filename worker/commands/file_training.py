@@ -139,7 +139,7 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
         ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
         with account.of("reading"):
-            documents = _read(order.documents, ground_truth, told)
+            documents = read_flat(order.documents, ground_truth, told)
         with account.of("preparing"):
             dataset = prepare(ground_truth, documents, options)
         return train_dataset(
@@ -165,14 +165,22 @@ def _provenance(order: Order) -> dict[str, Any]:
     }
 
 
-def _read(
-    paths: tuple[Path, ...], ground_truth: GroundTruth, told: progress.Watcher
+def read_flat(
+    paths: tuple[Path, ...], ground_truth: GroundTruth | None, told: progress.Watcher
 ) -> dict[str, LowLevel]:
-    wanted = ground_truth.class_of
+    """Read and flatten the documents of a ground truth, or all that there are.
+
+    Raises
+    ------
+    trainer.errors.DocumentError
+        One cannot be read or used; the message names it.
+    """
+    wanted = None if ground_truth is None else ground_truth.class_of
     documents: dict[str, LowLevel] = {}
     for recording, document in read_documents(paths, wanted=wanted):
         documents[recording] = _flattened(recording, document)
-        told(Progress(done=len(documents), total=len(wanted), stage="documents"))
+        total = len(documents) if wanted is None else len(wanted)
+        told(Progress(done=len(documents), total=total, stage="documents"))
     return documents
 
 
