@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from trainer.corrected import Corrected, Estimate
 from trainer.dataset import Dataset
 from trainer.findings import Finding, find
+from trainer.frames import Frames, frames_of
 from trainer.grid.nested import Nested
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, confusion, score
@@ -151,6 +152,16 @@ class Evaluation:
             "notes": [*dataset.notes, *self._preprocessing_notes(), *self._solver_notes()],
             "timings": dict(self.timings),
         }
+
+    def to_pandas(self) -> Frames:
+        """Return grid, predictions and confusion matrix as data frames.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; nothing else here needs it.
+        """
+        return frames_of(self.report())
 
     def summary(self) -> dict[str, Any]:
         """Return the figures that belong with the model: nothing that changes from run to run."""
