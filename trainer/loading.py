@@ -10,7 +10,6 @@ from typing import Any
 from trainer.descriptors import LowLevel, flatten
 from trainer.documents import read_documents
 from trainer.errors import DocumentError
-from trainer.wording import shown
 
 
 def load_documents(
@@ -50,4 +49,4 @@ def _flattened(recording: str, document: Any) -> LowLevel:
     try:
         return flatten(document)
     except DocumentError as error:
-        raise DocumentError(f"recording {shown(recording)}: {error}") from error
+        raise DocumentError(f"recording {recording}: {error}") from error
