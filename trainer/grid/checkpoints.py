@@ -19,6 +19,7 @@ import numpy as np
 
 from trainer.dataset import Dataset
 from trainer.grid.engine import Engine, Problem, Solution
+from trainer.grid.fold_plan import Assignment
 from trainer.grid.folds import Split
 from trainer.grid.project import Project
 
@@ -137,6 +138,7 @@ def fingerprint(
     dataset: Dataset,
     project: Project,
     seed: int,
+    assignment: Assignment,
     *,
     engine: str,
     collapse: bool,
@@ -148,6 +150,8 @@ def fingerprint(
     ----------
     dataset, project, seed, collapse
         See `trainer.training.train`.
+    assignment : Assignment
+        Its folds, and the groups that further folds keep together.
     engine : str
         Description of the engine, which names the instruction set.
     versions : mapping of str to str
@@ -174,6 +178,9 @@ def fingerprint(
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(dataset.labels, dtype="<i8").data)
     digest.update(np.ascontiguousarray(dataset.values, dtype="<f4").data)
+    digest.update(np.ascontiguousarray(assignment.fold_of, dtype="<i8").data)
+    if assignment.groups is not None:
+        digest.update(np.ascontiguousarray(assignment.groups, dtype="<i8").data)
     return digest.hexdigest()
 
 

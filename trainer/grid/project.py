@@ -7,8 +7,9 @@ nine C and eight gamma are 720 combinations, each cross-validated over five fold
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 from trainer.errors import OptionsError
 from trainer.preprocessing.recipes import NAMES
@@ -29,6 +30,9 @@ _AXES: Mapping[str, Collection[object]] = {
     "gamma_exponents": EXPONENTS,
     "balance_classes": (False, True),
 }
+
+Grouping = Literal["artist", "release_group"]
+GROUP_NOUNS: Mapping[Grouping, str] = {"artist": "artist", "release_group": "album"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,14 @@ class Project:
     nested : bool
         Also estimate the accuracy of the whole search by nested cross-validation: honest, and
         as many times dearer as there are folds.
+    group_by : {"artist", "release_group"} or None
+        What no two folds share, see `trainer.grid.fold_plan`.
+    given_folds : tuple of tuple of str
+        Ids of each fold, where they are not to be drawn; `folds` is their number then.
+    repeats : int
+        How often the chosen combination is cross-validated, each time over other folds.
+    learning_curve : bool
+        Also train the chosen combination on parts of the recordings.
     """
 
     preprocessings: tuple[str, ...] = PREPROCESSINGS
@@ -77,6 +89,10 @@ class Project:
     balance_classes: tuple[bool, ...] = (False,)
     folds: int = 5
     nested: bool = False
+    group_by: Grouping | None = None
+    given_folds: tuple[tuple[str, ...], ...] = ()
+    repeats: int = 1
+    learning_curve: bool = False
 
     def __post_init__(self) -> None:
         for axis, possible in _AXES.items():
@@ -98,6 +114,17 @@ class Project:
         )
         return [Combination(*point) for point in axes]
 
+    def only(self, chosen: Combination) -> Project:
+        """Return the project of one of the combinations."""
+        return replace(
+            self,
+            preprocessings=(chosen.preprocessing,),
+            kernels=(chosen.kernel,),
+            c_exponents=(chosen.c_exponent,),
+            gamma_exponents=(chosen.gamma_exponent,),
+            balance_classes=(chosen.balance_classes,),
+        )
+
 
 def _check_axis(axis: str, values: object, possible: Collection[object]) -> None:
     if isinstance(values, str) or not isinstance(values, Collection) or not values:
@@ -105,10 +132,11 @@ def _check_axis(axis: str, values: object, possible: Collection[object]) -> None
     for value in values:
         if value not in possible:
             raise OptionsError(
-                f"{axis} of a project hold {shown(value)}; possible are "
-                + (
-                    f"{possible[0]} to {possible[-1]}"
-                    if isinstance(possible, range)
-                    else ", ".join(map(str, possible))
-                )
+                f"{axis} of a project hold {shown(value)}; possible are {_some(possible)}"
             )
+
+
+def _some(possible: Collection[object]) -> str:
+    if isinstance(possible, range):
+        return f"{possible[0]} to {possible[-1]}"
+    return ", ".join(map(str, possible))

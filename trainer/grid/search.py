@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -179,8 +179,40 @@ def _rank(result: CombinationResult) -> tuple[float, bool]:
     return (round(accuracy, EQUAL), result.converged)
 
 
-def splits_of(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
+def cross_validate(
+    dataset: Dataset,
+    combination: Combination,
+    splits: Sequence[Split],
+    fold_of: Indices,
+    engine: Engine,
+    *,
+    resumption: Resumption,
+    name: str,
+) -> CombinationResult:
+    """Cross-validate one combination on splits that are made already, see `search`."""
+    (result,) = _solve(
+        dataset,
+        [combination],
+        splits,
+        fold_of,
+        engine,
+        resumption=resumption,
+        part=f"{name} {combination.preprocessing}",
+        collapse=False,
+        advanced=lambda _: None,
+    )
+    return result
+
+
+def splits_of(
+    dataset: Dataset,
+    name: str,
+    fold_of: Indices,
+    training: Mapping[int, NDArray[np.bool_]] | None = None,
+) -> list[Split]:
     """Return what the machine gets in each fold under a preprocessing.
+
+    `training` says what is trained on, as for `split`.
 
     Raises
     ------
@@ -191,7 +223,7 @@ def splits_of(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
     matrix = chain.fit_transform(dataset.values)
     if not chain.layout_.width:
         raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
-    splits = split(matrix, chain.layout_, dataset.labels, fold_of)
+    splits = split(matrix, chain.layout_, dataset.labels, fold_of, training)
     if not all(split.training.shape[1] for split in splits):
         raise DatasetError(f"preprocessing {name!r} leaves a fold no descriptor that varies in it")
     return splits
