@@ -160,7 +160,7 @@ class Judgement:
             f"without them the accuracy is {100 * right[new].mean():.1f} % "
             f"of {counted(len(new), 'recording')}"
             if new
-            else "there is no other"
+            else "none are left to judge it by"
         )
         yield Finding(
             "trained on",

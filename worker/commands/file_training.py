@@ -8,12 +8,11 @@ from typing import Any, Self
 
 from trainer.account import Account
 from trainer.dataset import prepare
-from trainer.descriptors import LowLevel, flatten
-from trainer.documents import read_documents
-from trainer.errors import DocumentError
+from trainer.descriptors import LowLevel
 from trainer.evaluation import Evaluation
 from trainer.given_folds import read_folds
 from trainer.ground_truth import GroundTruth
+from trainer.loading import load_documents
 from trainer.options import JobOptions
 from trainer.report_page import report_page
 from trainer.training import Progress
@@ -176,16 +175,8 @@ def read_flat(
         One cannot be read or used; the message names it.
     """
     wanted = None if ground_truth is None else ground_truth.class_of
-    documents: dict[str, LowLevel] = {}
-    for recording, document in read_documents(paths, wanted=wanted):
-        documents[recording] = _flattened(recording, document)
-        total = len(documents) if wanted is None else len(wanted)
-        told(Progress(done=len(documents), total=total, stage="documents"))
-    return documents
 
+    def loaded(done: int) -> None:
+        told(Progress(done=done, total=done if wanted is None else len(wanted), stage="documents"))
 
-def _flattened(recording: str, document: Any) -> LowLevel:
-    try:
-        return flatten(document)
-    except DocumentError as error:
-        raise DocumentError(f"recording {recording}: {error}") from error
+    return load_documents(*paths, wanted=wanted, loaded=loaded)
