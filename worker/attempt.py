@@ -51,6 +51,7 @@ class Attempt:
 
     def __init__(self, job: EvaluationJob, settings: Settings) -> None:
         self.job = job
+        self._began = time.monotonic()
         self.progress: Any = None
         self.written_progress: Any = None
         self.conclusion: Conclusion | None = None
@@ -82,6 +83,11 @@ class Attempt:
         except OSError as error:
             attempt.conclude_error(error, counted=False)
         return attempt
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._began
 
     @property
     def descriptors(self) -> list[int]:

@@ -10,6 +10,7 @@ import structlog
 from schema import highlevel
 from worker.database_link import DatabaseLink
 from worker.highlevel_batch import Batches
+from worker.highlevel_look import QueueLook
 from worker.highlevel_models import Models
 from worker.supervisor import Timer
 
@@ -34,6 +35,8 @@ class Lane:
         The time between two looks for what is at its limit or was missed.
     once
         Whether a whole round of the sweep belongs to a look.
+    look
+        What tells how the work goes; `None`: nobody asks.
 
     Attributes
     ----------
@@ -53,6 +56,7 @@ class Lane:
         *,
         poll_seconds: float,
         once: bool,
+        look: QueueLook | None = None,
     ) -> None:
         self.ended, self._signal = os.pipe()
         self.error: Exception | None = None
@@ -61,6 +65,7 @@ class Lane:
         self._models = models
         self._batches = batches
         self._once = once
+        self._look = look
         self._stop = threading.Event()
         self._chores = Timer(poll_seconds)
         self._found = False
@@ -114,6 +119,8 @@ class Lane:
         """Do one thing; tell whether there may be more."""
         loaded = self._models.current()
         self.without_models = loaded is None
+        if self._look is not None:
+            self._look.tell(self._batches.tally, models=0 if loaded is None else len(loaded.ids))
         if loaded is None:
             return False
         if self._chores.is_due:

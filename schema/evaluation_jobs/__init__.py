@@ -45,6 +45,7 @@ from schema.evaluation_jobs.history import (
     forget,
     standing,
 )
+from schema.evaluation_jobs.measuring import QueueLoad, measure
 from schema.evaluation_jobs.operating import (
     cancel,
     enqueue,
@@ -73,6 +74,7 @@ __all__ = [
     "JobStatus",
     "Outcome",
     "Pause",
+    "QueueLoad",
     "Standing",
     "Usage",
     "attempt_outcome",
@@ -88,6 +90,7 @@ __all__ = [
     "list_jobs",
     "load_checkpoints",
     "matching",
+    "measure",
     "open_attempt",
     "pause",
     "paused",

@@ -79,7 +79,7 @@ def roles(invocation: Invocation, *, sql: bool, revoke: bool) -> None:
 
 @click.command()
 @click.option(
-    "--alive", is_flag=True, help="Only whether an evaluator touches ACOUSTIC_HEARTBEAT: cheap."
+    "--alive", is_flag=True, help="Only whether a daemon touches ACOUSTIC_HEARTBEAT: cheap."
 )
 @click.option("--gc", "collect", is_flag=True, help="Remove files that nobody will ask for.")
 @click.option("--dry-run", is_flag=True, help="With --gc: only list them.")
@@ -118,7 +118,7 @@ def _alive(invocation: Invocation) -> int:
     if silent is not None and silent <= LONGEST_SECONDS:
         return 0
     found = "is not there" if silent is None else f"was last touched {silent:.0f} s ago"
-    raise CommandError(f"{file} {found}: the evaluator does not run, or is stuck.")
+    raise CommandError(f"{file} {found}: the daemon does not run, or is stuck.")
 
 
 def _collect(invocation: Invocation, *, dry_run: bool) -> int:
