@@ -29,7 +29,7 @@ _ATTEMPT_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 1_800, _HOUR, 4 * _HOUR, 12 * _H
 _LAG_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 15, 30, 45, 60)
 
 # A series beside each counter, of no use to anybody here: Prometheus notices a restart by itself.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Aging:

@@ -54,6 +54,7 @@ from schema.evaluation_jobs.operating import (
     matching,
     retry,
     show,
+    status_of,
 )
 from schema.evaluation_jobs.pausing import Pause, pause, paused, resume, retry_failed
 from schema.evaluation_jobs.values import (
@@ -102,4 +103,5 @@ __all__ = [
     "save_checkpoint",
     "show",
     "standing",
+    "status_of",
 ]

@@ -76,18 +76,19 @@ def test_a_job_that_was_done_is_counted_with_what_it_took(
     assert found["acoustic_notify_listening",] == 1
     assert found["acoustic_notify_received_total",] > 0
     assert found["acoustic_loop_age_seconds",] < LONGEST_SECONDS
-    assert ("acoustic_worker_info", "evaluator", watched.log()[0]["worker"]) == next(
-        key[:3] for key in found if key[0] == "acoustic_worker_info"
+    assert {"evaluator", watched.log()[0]["worker"]} < set(
+        next(key for key in found if key[0] == "acoustic_worker_info")
     )
 
 
 def test_the_queue_and_the_lease_are_told_while_a_job_runs(
     watched: Any, service: Any, port: int, until: Until
 ) -> None:
+    snapshot = service.snapshot(service.classes())
     with service.documents_locked():
-        service.job()
+        service.job(snapshot)
         service.wait_until_blocked()
-        service.job()
+        service.job(snapshot)
         until(lambda: samples(port)["acoustic_evaluation_jobs_pending",] == 1)
         until(lambda: samples(port)["acoustic_lease_renewal_lag_seconds_count",] > 0)
         found = samples(port)
@@ -105,8 +106,9 @@ def test_the_queue_and_the_lease_are_told_while_a_job_runs(
 def test_a_job_that_is_taken_away_is_a_fenced_write(
     watched: Any, service: Any, port: int, until: Until
 ) -> None:
+    snapshot = service.snapshot(service.classes())
     with service.documents_locked():
-        job = service.job()
+        job = service.job(snapshot)
         service.wait_until_blocked()
         service.execute("SELECT worker.cancel_evaluation(:job)", job=job)
         until(lambda: samples(port)["acoustic_fenced_writes_total",] == 1)
