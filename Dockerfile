@@ -3,9 +3,7 @@
 FROM python:3.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_NO_CACHE_DIR=1 \
-    # Also what builds the wheel comes in the versions that were tried.
-    PIP_CONSTRAINT=/source/requirements.txt
+    PIP_NO_CACHE_DIR=1
 
 # The compiler of the native engine; the version is Debian's of this release.
 # hadolint ignore=DL3008
@@ -16,19 +14,19 @@ RUN apt-get update \
 WORKDIR /source
 RUN python -m venv /opt/acoustic
 
-# What the project needs, in a layer that a change of its code leaves alone.
-COPY pyproject.toml requirements.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > dependencies.txt \
-    && /opt/acoustic/bin/pip install --requirement dependencies.txt
+# What the project and its build need, in the files that were tried and no others, in a layer that a
+# change of its code leaves alone.
+COPY requirements-build.txt requirements-run.txt ./
+RUN pip install --require-hashes --requirement requirements-build.txt \
+    && /opt/acoustic/bin/pip install --require-hashes --requirement requirements-run.txt
 
-COPY README.md LICENSE ./
+COPY LICENSE README.md pyproject.toml ./
 COPY examples examples
 COPY migrations migrations
 COPY schema schema
 COPY trainer trainer
 COPY worker worker
-RUN pip wheel --no-deps --wheel-dir /wheels . \
+RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
     && /opt/acoustic/bin/pip install --no-deps /wheels/*.whl \
     && /opt/acoustic/bin/pip check \
     # Not an image that is slow because a compiler failed.

@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test sanitize lint format lock clean
+.PHONY: help install demo test sanitize package faults soak mutants lint format lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test: lint ## Run all checks and tests, on an embedded Postgres
 sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory errors and races
 	.ci/sanitize address,undefined
 	.ci/sanitize thread
+
+package: $(INSTALLED) ## Build sdist and wheel, install the wheel elsewhere, and use it there
+	.ci/package "$(PYTHON)"
 
 faults: $(INSTALLED) ## Make faults happen, and write their table into docs/reliability.md
 	$(BIN)/python -m pytest -n 2 -m fault -p tests.faults.table $(ARGS)
@@ -53,8 +56,8 @@ format: $(INSTALLED) ## Format the code, mend what can be mended by machine
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lock: ## Write requirements.txt anew: the newest versions that pyproject.toml allows
-	.ci/lock "$(PYTHON)"
+lock: ## Write the locks anew from pyproject.toml (ARGS=--upgrade: newest versions; ARGS=--check)
+	.ci/lock "$(PYTHON)" $(ARGS)
 
 clean: ## Remove .venv and all caches (models and data in var/ stay)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
@@ -64,7 +67,7 @@ clean: ## Remove .venv and all caches (models and data in var/ stay)
 $(INSTALLED): $(ENVIRONMENT) requirements.txt pyproject.toml $(wildcard trainer/grid/native/*.?pp) \
     trainer/grid/native/CMakeLists.txt
 	@echo "Installing into .venv; the first time this takes a minute or two."
-	@$(PIP) --requirement requirements.txt
+	@$(PIP) --require-hashes --requirement requirements.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@

@@ -204,28 +204,65 @@ def test_the_image_holds_every_package_of_the_project_and_its_build_context_too(
     assert all((ROOT / name).exists() for name in sources)
 
 
-def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
-    pinned = [
-        Requirement(line)
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pinned}
-    extras = PYPROJECT["project"]["optional-dependencies"]
-    wanted = [
-        Requirement(line)
-        for line in (*PYPROJECT["project"]["dependencies"], *extras["demo"], *extras["test"])
-        if not line.startswith("acoustic-workers")
-    ]
-
-    assert all(str(pin.specifier).startswith("==") and pin.url is None for pin in pinned)
-    assert [
-        str(need)
-        for need in wanted
-        if not need.specifier.contains(versions.get(canonicalize_name(need.name), "0"))
-    ] == []
+def locked(name: str) -> dict[str, tuple[Requirement, set[str]]]:
+    """What a lock pins: of each package its line and its hashes."""
+    entries = re.findall(
+        r"^([^\s#][^\\\n]*?) \\\n((?:    --hash=.*\n)+)", (ROOT / name).read_text(), re.MULTILINE
+    )
+    lines = (ROOT / name).read_text().splitlines()
+    assert len(entries) == sum(not line.startswith(("#", " ")) for line in lines), "one unhashed"
+    pins = [(Requirement(line), set(re.findall(r"sha256:\w{64}", tail))) for line, tail in entries]
+    return {canonicalize_name(pin.name): (pin, hashes) for pin, hashes in pins}
 
 
-@pytest.mark.parametrize("script", [".ci/run", ".ci/lock"])
+def needs(*extras: str) -> list[Requirement]:
+    optional = PYPROJECT["project"]["optional-dependencies"]
+    lines = [*PYPROJECT["project"]["dependencies"], *(n for e in extras for n in optional[e])]
+    return [Requirement(line) for line in lines if not line.startswith("acoustic-workers")]
+
+
+def build_needs() -> list[Requirement]:
+    return [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        ("requirements.txt", [*needs("demo", "pandas", "test", "docs"), *build_needs()]),
+        ("requirements-run.txt", needs()),
+        ("requirements-build.txt", build_needs()),
+    ],
+)
+def test_every_requirement_is_pinned_to_a_version_that_it_allows_and_hashed(
+    lock: str, wanted: list[Requirement]
+) -> None:
+    pins = locked(lock)
+
+    for pin, hashes in pins.values():
+        assert str(pin.specifier).startswith("==")
+        assert pin.url is None
+        assert hashes
+    for need in wanted:
+        pin, _ = pins[canonicalize_name(need.name)]
+        assert need.specifier.contains(next(iter(pin.specifier)).version), str(need)
+
+
+@pytest.mark.parametrize("lock", ["requirements-run.txt", "requirements-build.txt"])
+def test_an_image_is_made_of_what_was_tested(lock: str) -> None:
+    tested = locked("requirements.txt")
+
+    for name, (pin, hashes) in locked(lock).items():
+        assert str(pin.specifier) == str(tested[name][0].specifier)
+        assert hashes <= tested[name][1]
+
+
+@pytest.mark.parametrize(
+    "lock", ["requirements.txt", "requirements-run.txt", "requirements-build.txt"]
+)
+def test_a_lock_names_no_place_to_install_from(lock: str) -> None:
+    assert not re.search(r"://|^-|\bfile:", (ROOT / lock).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", [".ci/run", ".ci/lock", ".ci/package", ".ci/sanitize"])
 def test_scripts_can_be_executed(script: str) -> None:
     assert (ROOT / script).stat().st_mode & stat.S_IXUSR

@@ -48,6 +48,7 @@ def correct(
     labels: Indices,
     predictions: Sequence[Indices],
     seed: int,
+    groups: Indices | None = None,
 ) -> Corrected | None:
     """Estimate what the search's choice is worth.
 
@@ -59,6 +60,9 @@ def correct(
         wrong.
     seed : int
         Of the draws.
+    groups : ndarray of intp, shape (n_recordings,), optional
+        What is drawn or left together: recordings that are alike say less than as many that are
+        not. Each recording is one of its own by default.
 
     Returns
     -------
@@ -66,7 +70,11 @@ def correct(
         None where hardly any draw leaves something of each class to score on.
     """
     right = np.array([predicted == labels for predicted in predictions])
-    times = _draw(len(labels), seed)
+    if groups is None:
+        times = _draw(len(labels), seed)
+    else:
+        _, group_of = np.unique(groups, return_inverse=True)
+        times = _draw(int(group_of.max()) + 1, seed)[:, group_of]
     chosen = _right_when_drawn(right, times).argmax(axis=1)  # the first of equals, as the search
     classes = np.unique(labels)
     accuracies, balanced = [], []

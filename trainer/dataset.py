@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,14 @@ from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DatasetError
 from trainer.ground_truth import GroundTruth
 from trainer.layout import NAMED, Descriptor, Layout, strings_of, utf16
-from trainer.options import JobOptions
+from trainer.options import JobOptions, Missing
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
 from trainer.selection import MIN_RECORDINGS, select
 from trainer.wording import counted, listed, shown
 
 LEFT_OUT_NAMED = 3
+MISSING = "has no low-level document"
 
 Signature = frozenset[tuple[str, bool]]  # descriptor name, whether it is real
 
@@ -63,7 +64,10 @@ class Dataset:
     testing_documents : mapping of str to LowLevel
         Their documents.
     left_out : mapping of str to str
-        Recordings whose document lacks a descriptor of the layout, with the reason.
+        Recordings whose document lacks a descriptor of the layout, with the reason, and those
+        that have no document.
+    missing : tuple of str
+        The latter.
     removed : mapping of str to tuple of str
         Descriptors that the merge dropped, by reason.
     notes : tuple of str
@@ -82,6 +86,7 @@ class Dataset:
     testing: Mapping[str, str] = field(default_factory=dict)
     testing_documents: Mapping[str, LowLevel] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -130,10 +135,10 @@ def prepare(
         Recordings have no document; a class is too small once documents that do not fit are
         left out; or no descriptor is left to train on.
     """
-    _check_present(ground_truth, documents)
+    present, missing = _present(ground_truth, documents, options.missing)
     selection = select(
-        ground_truth,
-        {recording: documents[recording].artist for recording in ground_truth.class_of},
+        present,
+        {recording: documents[recording].artist for recording in present.class_of},
         filter_type=options.filter_type,
         normalize=options.normalize,
         normalize_mode=options.normalize_mode,
@@ -157,7 +162,8 @@ def prepare(
         release_groups=tuple(chosen[r].release_group for r in class_of),
         testing=selection.testing,
         testing_documents={r: documents[r] for r in selection.testing},
-        left_out=left_out,
+        left_out={**left_out, **dict.fromkeys(missing, MISSING)},
+        missing=missing,
         removed=removed,
         notes=(*options.notes, *selection.notes),
     )
@@ -168,13 +174,33 @@ def sorted_ids(ids: Iterable[str]) -> list[str]:
     return sorted(ids, key=utf16)
 
 
-def _check_present(ground_truth: GroundTruth, documents: Mapping[str, LowLevel]) -> None:
-    missing = [recording for recording in ground_truth.class_of if recording not in documents]
-    if missing:
+def _present(
+    ground_truth: GroundTruth, documents: Mapping[str, LowLevel], otherwise: Missing
+) -> tuple[GroundTruth, tuple[str, ...]]:
+    """Return the ground truth of recordings that have a document, and those that have none."""
+    missing = tuple(r for r in ground_truth.class_of if r not in documents)
+    if not missing:
+        return ground_truth, ()
+    if otherwise == "fail":
         raise DatasetError(
             f"{counted(len(missing), 'recording')} of the dataset without low-level document: "
-            f"{listed(missing)}; submit the low-level data or take them out of the dataset"
+            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or set "
+            f"the option missing to 'leave out'"
         )
+    classes = {
+        name: tuple(recording for recording in members if recording in documents)
+        for name, members in ground_truth.classes.items()
+    }
+    for name, members in classes.items():
+        if len(members) < MIN_RECORDINGS:
+            lost = [r for r in ground_truth.classes[name] if r not in documents]
+            raise DatasetError(
+                f"class {shown(name)} has {counted(len(members), 'recording')} with a low-level "
+                f"document of the {MIN_RECORDINGS} that are needed, because "
+                f"{counted(len(lost), 'recording')} without one would be left out: "
+                f"{listed(lost)}; submit their low-level data, or take the class out of the dataset"
+            )
+    return replace(ground_truth, classes=classes), missing
 
 
 def _reference_layout(

@@ -14,9 +14,12 @@ from scipy.stats import binomtest
 from trainer.corrected import Corrected, Estimate
 from trainer.dataset import Dataset
 from trainer.findings import Finding, find
+from trainer.grid.fold_plan import Assignment
+from trainer.grid.learning_curve import CurvePoint
 from trainer.grid.nested import Nested
 from trainer.grid.project import Combination, Project
-from trainer.grid.scores import Scores, confusion, score
+from trainer.grid.repeats import Repeats
+from trainer.grid.scores import Scores, balanced_accuracy, confusion, score
 from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
 from trainer.models.fitting import Outcome
@@ -57,7 +60,8 @@ class Evaluation:
     seed : int
     engine : str
         Name of the engine that solved the search; both, where one handed over to the other.
-    fold_of : ndarray of intp, shape (n_recordings,)
+    assignment : Assignment
+        How recordings came into folds.
     results : tuple of CombinationResult
         In grid order.
     best : CombinationResult
@@ -74,6 +78,8 @@ class Evaluation:
     shortcuts : bool
         Whether combinations that are the same problem were solved once.
     nested : Nested or None
+    repeats : Repeats or None
+    learning_curve : tuple of CurvePoint or None
     held_out : HeldOut or None
     versions : mapping of str to str
     timings : mapping
@@ -84,7 +90,7 @@ class Evaluation:
     project: Project
     seed: int
     engine: str
-    fold_of: Indices
+    assignment: Assignment
     results: tuple[CombinationResult, ...]
     best: CombinationResult
     model: Model
@@ -93,9 +99,16 @@ class Evaluation:
     final: Outcome
     shortcuts: bool
     nested: Nested | None
+    repeats: Repeats | None
+    learning_curve: tuple[CurvePoint, ...] | None
     held_out: HeldOut | None
     versions: Mapping[str, str]
     timings: Mapping[str, Any]
+
+    @property
+    def fold_of(self) -> Indices:
+        """Fold of each recording, shape (n_recordings,)."""
+        return self.assignment.fold_of
 
     @property
     def scores(self) -> Scores:
@@ -144,11 +157,18 @@ class Evaluation:
             ],
             "shortcuts": self.shortcuts,
             "nested": self._nested_json(),
+            "repeats": self._repeats_json(),
+            "learning_curve": self._curve_json(),
             "held_out": self._held_out_json(),
             "left_out": dict(dataset.left_out),
             "removed": {reason: list(names) for reason, names in dataset.removed.items()},
             "findings": [_finding_json(finding) for finding in self.findings],
-            "notes": [*dataset.notes, *self._preprocessing_notes(), *self._solver_notes()],
+            "notes": [
+                *dataset.notes,
+                *self.assignment.notes,
+                *self._preprocessing_notes(),
+                *self._solver_notes(),
+            ],
             "timings": dict(self.timings),
         }
 
@@ -166,6 +186,7 @@ class Evaluation:
             "accuracy_interval": self._accuracy_interval(),
             "corrected": _corrected_json(self.corrected),
             "parameters": self.parameters,
+            "cross_validation": self._cross_validation_json(),
             "confusion_matrix": self.confusion_matrix,
             "classes": list(self.dataset.classes),
             "class_sizes": {name: counts[name] for name in self.dataset.classes},
@@ -220,9 +241,49 @@ class Evaluation:
         return table
 
     def _balanced_accuracy(self) -> float:
-        labels, predicted = self.dataset.labels, self.best.predicted
-        recalls = [(predicted[labels == label] == label).mean() for label in np.unique(labels)]
-        return round(100.0 * float(np.mean(recalls)), DECIMALS)
+        return round(balanced_accuracy(self.dataset.labels, self.best.predicted), DECIMALS)
+
+    def _cross_validation_json(self) -> dict[str, Any]:
+        """Return how recordings came into folds."""
+        groups = self.assignment.groups
+        return {
+            "folds": len(np.unique(self.fold_of)),
+            "group_by": self.project.group_by,
+            "groups": None
+            if groups is None
+            else len(np.unique(groups)) - self.assignment.ungrouped,
+            "ungrouped": None if groups is None else self.assignment.ungrouped,
+            "given": bool(self.project.given_folds),
+        }
+
+    def _repeats_json(self) -> dict[str, Any] | None:
+        if self.repeats is None:
+            return None
+        mean, deviation = self.repeats.accuracy
+        balanced_mean, balanced_deviation = self.repeats.balanced_accuracy
+        each = self.repeats.each
+        return {
+            "accuracies": [round(one.scores.accuracy, DECIMALS) for one in each],
+            "mean": round(mean, DECIMALS),
+            "std": round(deviation, DECIMALS),
+            "balanced_accuracies": [round(one.balanced_accuracy, DECIMALS) for one in each],
+            "balanced_mean": round(balanced_mean, DECIMALS),
+            "balanced_std": round(balanced_deviation, DECIMALS),
+            "seeds": [one.seed for one in each],
+        }
+
+    def _curve_json(self) -> list[dict[str, Any]] | None:
+        if self.learning_curve is None:
+            return None
+        return [
+            {
+                "recordings": point.recordings,
+                "accuracy": round(point.scores.accuracy, DECIMALS),
+                "std": round(point.scores.std, DECIMALS),
+                "balanced_accuracy": round(point.balanced_accuracy, DECIMALS),
+            }
+            for point in self.learning_curve
+        ]
 
     def _nested_json(self) -> dict[str, Any] | None:
         if self.nested is None:
@@ -324,6 +385,7 @@ def _result_json(
         "converged": result.converged,
         "error": result.error,
         "same_as": result.same_as and _point(result.same_as),
+        "identity_machines": result.identities,
     }
     if predictions:
         entry["predicted"] = _names(result.predicted, classes)

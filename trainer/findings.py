@@ -192,13 +192,24 @@ def _sizes(dataset: Dataset, fold_of: Indices) -> Iterator[Finding]:
 
 
 def _left_out(dataset: Dataset) -> Iterator[Finding]:
-    if dataset.left_out:
+    missing = set(dataset.missing)
+    unfit = tuple(recording for recording in dataset.left_out if recording not in missing)
+    if unfit:
         yield Finding(
             "left out",
             "warning",
-            f"{counted(len(dataset.left_out), 'recording')} could not be used, for their "
+            f"{counted(len(unfit), 'recording')} could not be used, for their "
             f"documents are of another layout than most: see which extractor wrote them.",
-            tuple(dataset.left_out),
+            unfit,
+        )
+    if missing:
+        total = len(dataset.recordings) + len(dataset.testing) + len(dataset.left_out)
+        yield Finding(
+            "missing",
+            "warning",
+            f"{counted(len(missing), 'recording')} of {total:,} have no low-level document and "
+            f"were left out: the figures are of the others, which may be easier or harder.",
+            dataset.missing,
         )
     removed = sum(len(names) for names in dataset.removed.values())
     if removed > MANY_REMOVED * (removed + len(dataset.layout.descriptors)):

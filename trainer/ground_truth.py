@@ -102,7 +102,7 @@ class GroundTruth:
         place = shown(str(path), 300)
         stem, parse = _parser(path)
         try:
-            name, classes = parse(_read(path))
+            name, classes = parse(read_bytes(path))
             return cls.from_classes(name or stem, classes)
         except (DocumentError, GroundTruthError) as error:
             raise GroundTruthError(f"{place}: {error}") from error
@@ -198,7 +198,8 @@ def _parser(path: Path) -> tuple[str, Callable[[bytes], Parsed]]:
     return Path(name).stem, parsers[suffix]
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, unpacked; DocumentError if it is too large for its kind."""
     with open_unpacked(path) as stream:
         text = stream.read(MAX_BYTES + 1)
     check_size(text)
@@ -252,10 +253,23 @@ def _mapping(what: str, value: Any) -> dict[str, Any]:
 
 
 def _csv(text: bytes) -> Parsed:
-    return None, _grouped(_rows(decoded(text)))
+    return None, _grouped(pairs_of_csv(text, of="class"))
 
 
-def _rows(text: str) -> Iterator[tuple[str, str]]:
+def pairs_of_csv(text: bytes, *, of: str) -> Iterator[tuple[str, str]]:
+    """Yield the recording ids of a CSV, each with what stands beside it.
+
+    A heading and descriptions, as in AcousticBrainz's export, are passed over.
+
+    Raises
+    ------
+    DocumentError, GroundTruthError
+        It is no CSV of two columns; the message calls the second one `of`.
+    """
+    return _rows(decoded(text), of)
+
+
+def _rows(text: str, of: str) -> Iterator[tuple[str, str]]:
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     first = True
     try:
@@ -266,7 +280,7 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
             if len(cells) != len(("id", "class")):
                 raise GroundTruthError(
                     f"line {reader.line_num} has {counted(len(cells), 'column')} instead of the "
-                    "two of a recording id and its class"
+                    f"two of a recording id and its {of}"
                 )
             if _is_description(cells[0]):
                 continue

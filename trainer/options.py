@@ -14,19 +14,27 @@ The keys are those that AcousticBrainz writes into a job's row, and some more:
 ``normalize_mode``       how: "acousticbrainz", or "smallest"; "acousticbrainz"
 ``seed``                 of every random choice, from 0 to 2**32 - 1; 1
 ``folds``                parts of the cross-validation, from 2 to 50; 5
+``group_by``             "artist" or "release_group": no two folds share one; null
+``given_folds``          the folds themselves, a list of ids for each; null
 ``nested``               also estimate by nested cross-validation; false
+``repeats``              cross-validate the chosen combination so often, from 1 to 100; 1
+``learning_curve``       also train the chosen combination on parts of the recordings; false
+``missing``              recordings without document: "fail", or "leave out"; "fail"
 ``shortcuts``            solve combinations that are the same problem once; true
 ======================== ================================================================
 
 Null and an empty list mean the default, as rows from before a key existed lack it. Any other key
 is kept and has no effect, of which the evaluation's notes tell; all together they are bounded, for
-they are stored with every result.
+they are stored with every result. Because of that bound folds are given as lists, not as an object
+of each id and its fold, and the beginning of an MBID will do: with 8 characters of each the bound
+is reached at 5,000 recordings.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, Literal, Self, get_args
@@ -38,11 +46,20 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from trainer.documents import MAX_ID, recording_id
 from trainer.errors import DocumentError, OptionsError
-from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS, KERNELS, PREPROCESSINGS, Project
+from trainer.grid.project import (
+    C_EXPONENTS,
+    GAMMA_EXPONENTS,
+    KERNELS,
+    PREPROCESSINGS,
+    Grouping,
+    Project,
+)
 from trainer.parsing import MAX_DEPTH, check_depth
 from trainer.selection import NormalizeMode
 from trainer.wording import listed, shown
@@ -51,6 +68,9 @@ MAX_VALUES = 50  # of one axis of the grid
 MAX_EXPONENT = 30  # 2**30 is far outside of where an SVM learns
 MAX_SEED = 2**32 - 1
 MIN_FOLDS, MAX_FOLDS = 2, 50
+MAX_REPEATS = 100
+
+Missing = Literal["fail", "leave out"]
 MAX_BYTES = 2**16  # of all options as JSON, those that are unknown included
 
 NEAR = 0.7  # how alike a key has to be to one that is known, to be taken for a slip
@@ -65,6 +85,11 @@ TAKES: Mapping[str, str] = {
     "filter_type": '"artist" or null',
     "normalize": "true or false",
     "normalize_mode": " or ".join(f'"{mode}"' for mode in get_args(NormalizeMode)),
+    "group_by": " or ".join((*(f'"{name}"' for name in get_args(Grouping)), "null")),
+    "given_folds": f"a list of recording ids for each fold, at most {MAX_FOLDS} folds",
+    "repeats": f"an integer, 1 to {MAX_REPEATS}",
+    "learning_curve": "true or false",
+    "missing": " or ".join(f'"{name}"' for name in get_args(Missing)),
     "folds": f"an integer, {MIN_FOLDS} to {MAX_FOLDS}",
     "seed": f"an integer, 0 to {MAX_SEED}",
     "nested": "true or false",
@@ -104,6 +129,22 @@ def _filter_type(value: Any) -> str:
     return "artist"
 
 
+def _given_folds(value: Any) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(x, list | tuple) for x in value):
+        raise _invalid("it is not a list that holds a list of recording ids for each fold")
+    if not MIN_FOLDS <= len(value) <= MAX_FOLDS:
+        raise _invalid(f"{len(value):,} folds are not between {MIN_FOLDS} and {MAX_FOLDS}")
+    fold_of: dict[str, int] = {}
+    for fold, members in enumerate(value):
+        for member in members:
+            if not isinstance(member, str) or not 0 < len(member) <= MAX_ID:
+                raise _refused(member, f"a recording id, text of at most {MAX_ID} characters")
+            if fold_of.setdefault(recording_id(member), fold) != fold:
+                other = fold_of[recording_id(member)]
+                raise _invalid(f"{shown(member)} is in two folds, {other + 1} and {fold + 1}")
+    return tuple(tuple(dict.fromkeys(map(recording_id, members))) for members in value)
+
+
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
         raise _refused(value, "true or false")
@@ -137,6 +178,10 @@ _Exponent = Annotated[int, _check(_integer, low=-MAX_EXPONENT, high=MAX_EXPONENT
 _Preprocessing = Annotated[str, _check(_one_of, names=(*PREPROCESSINGS, "mfcc"))]
 _Kernel = Annotated[str, _check(_one_of, names=KERNELS)]
 _FilterType = Annotated[Literal["artist"] | None, _check(_filter_type)]
+_GroupBy = Annotated[Grouping | None, _check(_one_of, names=get_args(Grouping))]
+_GivenFolds = Annotated[tuple[tuple[str, ...], ...], _check(_given_folds)]
+_Repeats = Annotated[int, _check(_integer, low=1, high=MAX_REPEATS)]
+_Missing = Annotated[Missing, _check(_one_of, names=get_args(Missing))]
 _NormalizeMode = Annotated[NormalizeMode, _check(_one_of, names=get_args(NormalizeMode))]
 
 # Each axis of the grid: a list of at most 50, every value once, in the order given.
@@ -170,8 +215,45 @@ class JobOptions(BaseModel):
     normalize_mode: _NormalizeMode = "acousticbrainz"
     seed: _Seed = 1
     folds: _Folds = 5
+    group_by: _GroupBy = None
+    given_folds: _GivenFolds | None = None
     nested: _Flag = False
+    repeats: _Repeats = 1
+    learning_curve: _Flag = False
+    missing: _Missing = "fail"
     shortcuts: _Flag = True
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problem = self.given_folds and self._disagreement(self.given_folds)
+        if problem:
+            raise _invalid(problem)
+        return self
+
+    def _disagreement(self, folds: Sequence[Sequence[str]]) -> str | None:
+        """Return what else is asked for that folds which are given cannot satisfy."""
+        if self.group_by is not None:
+            return "folds that are given cannot be grouped: leave out group_by"
+        if self.repeats > 1:
+            return "folds that are given are the only ones, and repeats needs others: leave it out"
+        if "folds" in self.model_fields_set and self.folds != len(folds):
+            return f"folds is {self.folds}, and {len(folds)} are given: leave it out"
+        return None
+
+    def project_over(self, folds: tuple[tuple[str, ...], ...]) -> Project:
+        """Return the search over folds from elsewhere, for which there is no bound as for options.
+
+        Raises
+        ------
+        OptionsError
+            The options ask for something that these folds cannot satisfy.
+        """
+        problem = self._disagreement(folds)
+        if self.given_folds:
+            problem = "folds are given twice, by an option and by a file: leave one out"
+        if problem:
+            raise OptionsError(f"options: {problem}")
+        return replace(self.project, given_folds=folds, folds=len(folds))
 
     @classmethod
     def parse(cls, options: Any) -> Self:
@@ -232,8 +314,12 @@ class JobOptions(BaseModel):
             c_exponents=self.c_values,
             gamma_exponents=self.gamma_values,
             balance_classes=self.balance_classes,
-            folds=self.folds,
+            folds=len(self.given_folds) if self.given_folds else self.folds,
             nested=self.nested,
+            group_by=self.group_by,
+            given_folds=self.given_folds or (),
+            repeats=self.repeats,
+            learning_curve=self.learning_curve,
         )
 
 

@@ -23,9 +23,11 @@ from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation, HeldOut
 from trainer.grid.checkpoints import Checkpoints, Resumption, fingerprint
 from trainer.grid.engines import MEMORY, choose_engine
-from trainer.grid.folds import assign_folds
+from trainer.grid.fold_plan import FoldPlan
+from trainer.grid.learning_curve import PARTS, learn
 from trainer.grid.nested import check_nestable, nest
 from trainer.grid.project import Project
+from trainer.grid.repeats import Folds, further_folds, repeat
 from trainer.grid.search import best_of, search
 from trainer.models.bundle import Model
 from trainer.models.fitting import fit, with_probabilities
@@ -39,9 +41,10 @@ class Progress:
 
     Attributes
     ----------
-    stage : {"grid", "nested", "final model"}
+    stage : {"grid", "nested", "repeats", "learning curve", "final model"}
     done, total : int
-        Combinations of the stage.
+        Combinations of the stage; those that are being solved count by their share of the work.
+        In the two before the last, cross-validations of the one that was chosen.
     known : int
         Those among `done` that came from checkpoints.
     """
@@ -108,9 +111,12 @@ def train(
     account = account or Account()
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs, memory=memory)
-    fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed)
+    plan = FoldPlan.of(project, seed)
+    assignment = plan.assign(dataset)
+    fold_of = assignment.fold_of
     if project.nested:
-        check_nestable(dataset, fold_of)  # before hours of searching, not after
+        check_nestable(dataset, fold_of, plan)  # before hours of searching, not after
+    others = further_folds(dataset, plan, project.repeats)
     total = len(project.combinations())
     versions = _versions()
     resumption = Resumption(checkpoints)
@@ -120,6 +126,7 @@ def train(
                 dataset,
                 project,
                 seed,
+                assignment,
                 engine=solver.description,
                 collapse=collapse,
                 versions=versions,
@@ -150,10 +157,24 @@ def train(
                 project,
                 fold_of,
                 solver,
-                seed=seed,
+                plan=plan,
                 collapse=collapse,
                 resumption=resumption,
                 solved=solved,
+            )
+    repeats = curve = None
+    if others:
+        done = told("repeats", len(others))
+        first = Folds(seed, fold_of)
+        with account.of("repeats"):
+            repeats = repeat(
+                dataset, project, best, (first, *others), solver, resumption=resumption, done=done
+            )
+    if project.learning_curve:
+        done = told("learning curve", len(PARTS))
+        with account.of("learning curve"):
+            curve = learn(
+                dataset, best, fold_of, solver, seed=seed, resumption=resumption, done=done
             )
     searched = time.monotonic()
     progress(Progress("final model", 0, 1))
@@ -163,7 +184,8 @@ def train(
         calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
         model = calibrated.model
     with account.of("correction"):
-        corrected = correct(dataset.labels, [result.predicted for result in results], seed)
+        predictions = [result.predicted for result in results]
+        corrected = correct(dataset.labels, predictions, seed, assignment.groups)
     with account.of("held-out recordings"):
         held_out = _predict_held_out(dataset, model)
     evaluation = Evaluation(
@@ -171,7 +193,7 @@ def train(
         project=project,
         seed=seed,
         engine=" and ".join(sorted({result.engine for result in results if result.engine})),
-        fold_of=fold_of,
+        assignment=assignment,
         results=tuple(results),
         best=best,
         model=model,
@@ -180,6 +202,8 @@ def train(
         final=fitted.outcome,
         shortcuts=collapse,
         nested=nested,
+        repeats=repeats,
+        learning_curve=curve,
         held_out=held_out,
         versions=versions,
         timings={

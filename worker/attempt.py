@@ -18,6 +18,7 @@ from worker.conclusion import Conclusion, sentence, too_much_memory, too_much_ti
 from worker.host_fault import disk_sentence
 from worker.memory import held_memory
 from worker.model_store import ModelStore
+from worker.relayed_log import RelayedLog
 from worker.settings import Settings
 from worker.waiting_child import COMMAND, WaitingChild
 
@@ -66,6 +67,7 @@ class Attempt:
         self._held: int | None = None
         self._beyond: tuple[Outcome, str] | None = None
         self._child: ChildProcess | None = None
+        self._relayed = RelayedLog()
 
     @classmethod
     def start(cls, job: EvaluationJob, settings: Settings, waiting: WaitingChild) -> Self:
@@ -131,6 +133,7 @@ class Attempt:
             self._child.signal_group(signal.SIGKILL)
             self.kill_at = time.monotonic() + GRACE_SECONDS
         end = self._child.reap()
+        self._relayed.tell(self._child.read_output())
         if end is not None:
             concluded = Conclusion.of(
                 self._child,
@@ -209,4 +212,5 @@ class Attempt:
             "memory": settings.engine_memory,
             "checkpoint_seconds": settings.checkpoint_seconds,
             "outcome": str(self._folder.outcome),
+            "log_level": settings.log_level,
         }

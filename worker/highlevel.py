@@ -36,6 +36,9 @@ from worker.supervisor import Drain, Supervisor, Timer
 
 DONE, UNEXPECTED = 0, 1
 
+# What every line of its log has.
+KEYS = ("worker", "batch", "recording")
+
 STATEMENT_TIMEOUT = timedelta(seconds=60)
 
 # A batch takes less than a second, so whoever stops us need not wait as long as for a training.
@@ -83,7 +86,7 @@ def run(
     schema.errors.SchemaMismatch
         The database is older or newer than this program.
     """
-    telemetry.configure(settings.log_format, settings.log_level)
+    telemetry.configure(settings.log_format, settings.log_level, keys=KEYS)
     source: Source = Published(settings.model_dir)
     if profile is not None:
         source = OfProfile(read_profile(profile), settings.model_dir)
@@ -273,7 +276,7 @@ class HighLevelWorker:
             if self._once:
                 self._exit_code = UNEXPECTED
             self._poll.hasten(0)
-        elif self._once:
+        elif self._once or isinstance(error, SettingsError):
             raise error
         else:
             # Of the code's or the schema's making: not to be met again without a pause.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection, text
+from structlog.contextvars import bound_contextvars
 
 from schema import highlevel
 from schema.highlevel import Outputs, Recording
@@ -19,8 +20,10 @@ from worker.database_link import DatabaseLink, Outage
 from worker.highlevel_models import LoadedModels, Predict
 from worker.watchdog import watched
 
-# Documents in memory at once, however many are claimed together; one takes half a megabyte parsed.
+# Documents in memory at once, however many are claimed together: so many, or those that have so
+# many characters, the last one included. Parsed they take some six times as much.
 _CHUNK = 200
+_CHUNK_CHARACTERS = 32 * 2**20
 
 # A batch takes tenths of a second. What takes this long never ends, or the host is not fit for it.
 PATIENCE_SECONDS = 120.0
@@ -105,6 +108,7 @@ class Batches:
         self._size = size
         self._max_attempts = max_attempts
         self._predict = predict
+        self._number = 0
         self._in_doubt = False
         self._alone_next = True
         self._used_before = 0.0
@@ -143,11 +147,17 @@ class Batches:
     def _next(self, loaded: LoadedModels) -> bool:
         now, used = time.monotonic(), time.process_time()
         with self.tally.timing("claim"):
-            ids = self._claim()
+            ids = self._claim(loaded.ids)
         if not ids:
             return False
         if self.tally.began is None:
             self.tally.began, self._used_before = now, used
+        self._number += 1
+        with bound_contextvars(batch=self._number):
+            self._try(ids, loaded)
+        return True
+
+    def _try(self, ids: Sequence[int], loaded: LoadedModels) -> None:
         try:
             with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
                 self._do(ids, loaded)
@@ -155,23 +165,23 @@ class Batches:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, one of the documents met it
             self._put_off(ids, error, loaded)
-        return True
 
-    def _claim(self) -> list[int]:
+    def _claim(self, models: Sequence[int]) -> list[int]:
         """Claim a batch and single recordings in turns, so that neither waits for the other."""
+
+        def new(connection: Connection) -> list[int]:
+            return highlevel.claim_new(
+                connection, worker=self._worker, limit=self._size, models=models
+            )
+
+        def again(connection: Connection) -> list[int]:
+            return highlevel.claim_again(
+                connection, worker=self._worker, max_attempts=self._max_attempts, models=models
+            )
+
         self._alone_next = not self._alone_next
-        first, second = self._claim_new, self._claim_again
-        if self._alone_next:
-            first, second = second, first
+        first, second = (again, new) if self._alone_next else (new, again)
         return self._link.run(first) or self._link.run(second)
-
-    def _claim_new(self, connection: Connection) -> list[int]:
-        return highlevel.claim_new(connection, worker=self._worker, limit=self._size)
-
-    def _claim_again(self, connection: Connection) -> list[int]:
-        return highlevel.claim_again(
-            connection, worker=self._worker, max_attempts=self._max_attempts
-        )
 
     def _do(self, ids: Sequence[int], loaded: LoadedModels) -> None:
         ended = 0.0
@@ -195,17 +205,27 @@ class Batches:
         limit = PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids) + _SERVER_MARGIN
         connection.execute(SERVER_PATIENCE, {"limit": f"{limit:.0f}s"})
         held = highlevel.lock(connection, ids, worker=self._worker)
-        ours = list(held)
-        for start in range(0, len(ours), _CHUNK):
-            chunk = {identifier: held[identifier] for identifier in ours[start : start + _CHUNK]}
-            with self.tally.timing("read"):
-                recordings = highlevel.read(connection, chunk, models=loaded.ids)
-            outputs, reasons = self._compute(recordings, loaded)
+        recordings = highlevel.read(connection, held, models=loaded.known)
+        while chunk := self._chunk(recordings):
+            outputs, reasons = self._compute(chunk, loaded)
             with self.tally.timing("write"):
-                self._write(connection, recordings, outputs, reasons, loaded)
+                self._write(connection, chunk, outputs, reasons, loaded)
             outcome.recordings += len(outputs)
             outcome.failed |= reasons
         return outcome
+
+    def _chunk(self, recordings: Iterator[Recording]) -> list[Recording]:
+        """Read the next recordings, as many as may be in memory together."""
+        chunk: list[Recording] = []
+        characters = 0
+        with self.tally.timing("read"):
+            while len(chunk) < _CHUNK and characters < _CHUNK_CHARACTERS:
+                recording = next(recordings, None)
+                if recording is None:
+                    break
+                chunk.append(recording)
+                characters += len(recording.document or "")
+        return chunk
 
     def _write(
         self,
@@ -216,17 +236,26 @@ class Batches:
         loaded: LoadedModels,
     ) -> None:
         digest = loaded.models.digest
-        written = {one.recording.id for one in outputs} | reasons.keys()
-        needless = [recording for recording in recordings if recording.id not in written]
         highlevel.write(
             connection,
             outputs,
-            worker=self._worker,
             build_sha1=digest,
             version=loaded.version_id,
         )
         highlevel.fail(connection, reasons, worker=self._worker, build_sha1=digest)
-        highlevel.dismiss(connection, needless, worker=self._worker)
+        self._let_go(connection, [one for one in recordings if one.id not in reasons], loaded)
+
+    def _let_go(
+        self, connection: Connection, done: Sequence[Recording], loaded: LoadedModels
+    ) -> None:
+        """Take recordings off the queue, but for models that only other workers compute."""
+        by_rest: dict[frozenset[int], list[Recording]] = {}
+        for recording in done:
+            rest = loaded.others - recording.present if _there(recording) else frozenset()
+            by_rest.setdefault(rest, []).append(recording)
+        highlevel.dismiss(connection, by_rest.pop(frozenset(), []), worker=self._worker)
+        for rest, recordings in by_rest.items():
+            highlevel.leave(connection, recordings, sorted(rest), worker=self._worker)
 
     def _compute(
         self, recordings: Sequence[Recording], loaded: LoadedModels
@@ -281,7 +310,7 @@ class Batches:
     def _tell_failed(self, reasons: Mapping[int, str]) -> None:
         self.tally.failed += len(reasons)
         for identifier, reason in reasons.items():
-            self._log.warning("a recording has failed", lowlevel=identifier, reason=reason)
+            self._log.warning("a recording has failed", recording=identifier, reason=reason)
 
 
 def _parsed(

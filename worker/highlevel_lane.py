@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from schema import highlevel
+from schema.pauses import Queue, paused
 from worker.database_link import DatabaseLink
 from worker.highlevel_batch import Batches
 from worker.highlevel_look import QueueLook
@@ -68,6 +69,7 @@ class Lane:
         self._look = look
         self._stop = threading.Event()
         self._chores = Timer(poll_seconds)
+        self._paused = False
         self._found = False
         self._from_the_start = False
         self._swept_all = False
@@ -124,10 +126,20 @@ class Lane:
         if loaded is None:
             return False
         if self._chores.is_due:
+            self._heed_pause()
             self._batches.exhaust(loaded)
             self._sweep()
             self._chores.restart()
         return self._batches.next(loaded) or self._sweep_on()
+
+    def _heed_pause(self) -> None:
+        """Tell when the queue is paused and when it goes on; claims heed it by themselves."""
+        pause = self._link.run(lambda connection: paused(connection, Queue.HIGHLEVEL))
+        if pause is not None and not self._paused:
+            self._log.warning("the queue is paused", by=pause.paused_by, reason=pause.reason)
+        elif pause is None and self._paused:
+            self._log.info("the queue goes on")
+        self._paused = pause is not None
 
     def _sweep_on(self) -> bool:
         """Sweep on when nothing is left, as long as that finds something."""

@@ -72,18 +72,27 @@ class LoadedModels:
         The block ``metadata.version.highlevel`` of what they compute.
     version_id
         Its row in AcousticBrainz's table `version`.
+    others
+        Rows in AcousticBrainz's table `model` of published models that are not among these: they
+        are left to other workers.
     """
 
     wanted: tuple[Wanted, ...]
     models: ModelSet
     version: Mapping[str, str]
     version_id: int
+    others: frozenset[int] = frozenset()
     _parts: dict[frozenset[int], ModelSet] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[int, ...]:
         """Rows in AcousticBrainz's table `model`."""
         return tuple(one.id for one in self.wanted)
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """Rows of these and of `others`."""
+        return (*self.ids, *self.others)
 
     @property
     def names(self) -> Mapping[str, int]:
@@ -100,6 +109,10 @@ class LoadedModels:
             )
             self._parts[ids] = self.models if ids >= set(self.ids) else ModelSet(tuple(chosen))
         return self._parts[ids]
+
+
+class RetiredError(SettingsError):
+    """A profile names a model that was retired: what nobody wants is not computed, nor left out."""
 
 
 class Source(Protocol):
@@ -167,9 +180,13 @@ class OfProfile:
         SettingsError
             Naming each that is missing or damaged, or is listed with another content. Then none
             of them is listed.
+        RetiredError
+            Naming each that was retired.
         """
         published = {(one.name, one.version): one for one in models.list_published(connection)}
         files = PublishedFiles(self.folder)
+        if retired := self._retired(published):
+            raise RetiredError(retired)
         problems: list[str] = []
         wanted = [self._of(connection, e, published, files, problems) for e in self.profile.entries]
         if problems:
@@ -219,6 +236,18 @@ class OfProfile:
             return None
         return Wanted(row.id, entry.name, version, sha256, entry.file, model)
 
+    def _retired(self, published: Mapping[tuple[str, str], PublishedModel]) -> list[str]:
+        """Name the models that were retired: somebody wants their outputs to be made no more."""
+        named = [
+            (one.name, one.version or self.profile.models_version) for one in self.profile.entries
+        ]
+        return [
+            f"{self.profile.path}: model {name} {version} was retired: leave it out of the "
+            "profile, or acoustic models publish takes it up again"
+            for name, version in named
+            if (name, version) in published and published[name, version].retired is not None
+        ]
+
     def _opened(self, entry: Entry, file: Path) -> tuple[Model, str]:
         """Give the model of a file, as it was at first, and what the file hashed to."""
         if entry not in self._read:
@@ -265,13 +294,15 @@ class Models:
         ------
         SettingsError
             The first time only, naming each model that is missing or damaged: never some of them.
+        RetiredError
+            At any time.
         worker.database_link.Outage
             The database is away.
         """
         try:
             self._renew()
         except SettingsError as error:
-            if not self._in_service:
+            if not self._in_service or isinstance(error, RetiredError):
                 raise
             if str(error) != self._told:
                 self._told = str(error)
@@ -284,20 +315,27 @@ class Models:
         return self._loaded
 
     def _renew(self) -> None:
-        wanted = tuple(self._link.run(self._source.wanted))
+        wanted, others = self._link.run(self._listed)
         before = self._loaded
         if wanted == (before.wanted if before else ()):
             self._refused = None
+            if before and others != before.others:
+                self._loaded = replace(before, others=others)
             return
         self._wait_to_try_again(wanted)
         try:
-            self._loaded = self._load(wanted) if wanted else None
+            self._loaded = self._load(wanted, others) if wanted else None
         except SettingsError as error:
             self._refused = wanted, time.monotonic() + self._retry_seconds, error
             raise
         self._refused = None
         if self._in_service:
             self._log.info("models changed", models=[f"{one.name} {one.version}" for one in wanted])
+
+    def _listed(self, connection: Connection) -> tuple[tuple[Wanted, ...], frozenset[int]]:
+        wanted = tuple(self._source.wanted(connection))
+        published = {one.id for one in models.published_files(connection) if one.path is not None}
+        return wanted, frozenset(published.difference(one.id for one in wanted))
 
     def _wait_to_try_again(self, wanted: tuple[Wanted, ...]) -> None:
         """Raise what was wrong with these models, unless some time has gone by since."""
@@ -307,11 +345,11 @@ class Models:
         if refused == wanted and time.monotonic() < due:
             raise error
 
-    def _load(self, wanted: tuple[Wanted, ...]) -> LoadedModels:
+    def _load(self, wanted: tuple[Wanted, ...], others: frozenset[int]) -> LoadedModels:
         models_ = ModelSet(tuple(_distinct(wanted, self._open_all(wanted))))
         version = version_block(models_, self._source.merge_values(wanted))
         row = self._link.run(lambda connection: version_id(connection, version, "highlevel"))
-        return LoadedModels(wanted, models_, version, row)
+        return LoadedModels(wanted, models_, version, row, others)
 
     def _open_all(self, wanted: Sequence[Wanted]) -> list[Model]:
         before = self._loaded

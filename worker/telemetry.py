@@ -7,7 +7,8 @@ nor passes for a line of its own; JSON escapes it anyway.
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 import structlog
@@ -17,7 +18,13 @@ from trainer.visible import visible, visible_lines
 Event = MutableMapping[str, Any]
 
 
-def configure(log_format: str, log_level: str) -> None:
+KEYS = ("worker", "job", "attempt")
+
+# How other parts recognise that this process writes JSON, without importing any of this.
+JSON_HANDLER = "acoustic-json"
+
+
+def configure(log_format: str, log_level: str, *, keys: Sequence[str] = KEYS) -> None:
     """Send every log line of this process to standard error.
 
     Parameters
@@ -26,11 +33,14 @@ def configure(log_format: str, log_level: str) -> None:
         ``console`` for people, ``json`` for machines.
     log_level
         The least level shown, ``debug`` to ``error``.
+    keys
+        What every JSON line has, if only as null.
     """
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # What a training logged, its parent tells a little later.
+        structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
         processors=[
@@ -42,14 +52,14 @@ def configure(log_format: str, log_level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    _handle(_formatter(log_format, before), log_level)
+    _handle(_formatter(log_format, before, keys), log_level, log_format)
 
 
-def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
+def _formatter(log_format: str, before: list[Any], keys: Sequence[str]) -> logging.Formatter:
     after: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if log_format == "json":
         after += [
-            _every_key,
+            partial(_every_key, keys),
             # As text, and below plainly: the other formats show local variables, passwords too.
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str),
@@ -61,10 +71,11 @@ def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
 
 
-def _handle(formatter: logging.Formatter, log_level: str) -> None:
+def _handle(formatter: logging.Formatter, log_level: str, log_format: str) -> None:
     # Libraries log through the standard library: their lines take the same way as ours.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.name = JSON_HANDLER if log_format == "json" else None
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -86,8 +97,8 @@ def _traceback(stream: TextIO, exception: Any) -> None:
     stream.write("\n" + visible_lines(lines, before="  | "))
 
 
-def _every_key(_logger: Any, _method: str, event: Event) -> Event:
+def _every_key(keys: Sequence[str], _logger: Any, _method: str, event: Event) -> Event:
     # A machine that groups lines by job wants the key on every line, idle ones included.
-    for name in ("worker", "job", "attempt"):
+    for name in keys:
         event.setdefault(name, None)
     return event

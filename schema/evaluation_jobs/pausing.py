@@ -1,20 +1,15 @@
 """The queue as a whole: paused and resumed, its failed jobs tried again together."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from schema import pauses
 from schema.documents import storable
+from schema.pauses import REASON_LENGTH, Pause, Queue
 
 __all__ = ["Pause", "pause", "paused", "resume", "retry_failed"]
-
-REASON_LENGTH = 1_000
-
-PAUSE = text("SELECT worker.pause_evaluation(:reason)")
-RESUME = text("SELECT worker.resume_evaluation()")
-PAUSED = text("SELECT since, paused_by, reason FROM worker.pauses WHERE queue = 'evaluation'")
 
 # A job that was cancelled failed because somebody wanted it to: only who asks for it gets it. Rows
 # that somebody else has locked are being changed at this moment.
@@ -38,32 +33,19 @@ RETRY_FAILED = text(f"""
 """)  # noqa: S608 - a statement of our own
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pause:
-    """That no job is begun."""
-
-    since: datetime
-    paused_by: str
-    reason: str | None
-
-
 def pause(connection: Connection, *, reason: str | None = None) -> str:
     """Have no evaluation job begun from now on; those that run go on. Say what was done."""
-    told = reason and storable(reason, most=REASON_LENGTH)
-    answer: str = connection.execute(PAUSE, {"reason": told}).scalar_one()
-    return answer
+    return pauses.pause(connection, Queue.EVALUATION, reason=reason)
 
 
 def resume(connection: Connection) -> str:
     """Have evaluation jobs begun again; say what was done."""
-    answer: str = connection.execute(RESUME).scalar_one()
-    return answer
+    return pauses.resume(connection, Queue.EVALUATION)
 
 
 def paused(connection: Connection) -> Pause | None:
     """Tell whether the queue is paused."""
-    row = connection.execute(PAUSED).one_or_none()
-    return None if row is None else Pause(**row._asdict())
+    return pauses.paused(connection, Queue.EVALUATION)
 
 
 def retry_failed(

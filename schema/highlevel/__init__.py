@@ -38,7 +38,7 @@ from schema.highlevel.operating import (
 from schema.highlevel.reading import document_of
 from schema.highlevel.sweeping import backfill, sweep
 from schema.highlevel.values import Backlog, FailedRecording, Outputs, Pass, Recording
-from schema.highlevel.writing import dismiss, exhaust, fail, put_off, write
+from schema.highlevel.writing import dismiss, exhaust, fail, leave, put_off, write
 
 __all__ = [
     "CHANNEL",
@@ -57,6 +57,7 @@ __all__ = [
     "exhaust",
     "fail",
     "give_back",
+    "leave",
     "list_failed",
     "lock",
     "put_off",

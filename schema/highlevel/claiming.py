@@ -1,6 +1,6 @@
 """Taking recordings, holding them, and giving them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -23,13 +23,48 @@ FORGIVEN_INTERRUPTIONS = 20
 
 NAME_LENGTH = 200
 
+# Documents that the driver holds beside those it gave. The largest are 16 MB, real ones 80 kB.
+FETCHED_AT_ONCE = 10
+
 CLAIM_NEW = text("""
     WITH chosen AS (
         SELECT id FROM worker.highlevel_queue
-         WHERE attempts = 0 AND failed IS NULL
+         WHERE attempts = 0 AND failed IS NULL AND models IS NULL
+           AND NOT EXISTS (SELECT FROM worker.pauses WHERE queue = 'highlevel')
       ORDER BY priority, id
          LIMIT :limit
            FOR UPDATE SKIP LOCKED
+    )
+    UPDATE worker.highlevel_queue q
+       SET attempts = 1, worker = :worker, retry_at = now() + worker.backoff(0, :patience)
+      FROM chosen
+     WHERE q.id = chosen.id
+ RETURNING q.id
+""")
+
+# The same for what was left for workers that compute certain models. There are few sets of them:
+# each is one step in the index, however many recordings wait for it.
+CLAIM_LEFT = text("""
+    WITH RECURSIVE sets (models) AS (
+        (SELECT models FROM worker.highlevel_queue
+          WHERE attempts = 0 AND failed IS NULL AND models IS NOT NULL
+       ORDER BY models LIMIT 1)
+        UNION ALL
+        SELECT (SELECT q.models FROM worker.highlevel_queue q
+                 WHERE q.attempts = 0 AND q.failed IS NULL AND q.models > sets.models
+              ORDER BY q.models LIMIT 1)
+          FROM sets WHERE sets.models IS NOT NULL
+    ), chosen AS (
+        SELECT one.id
+          FROM sets CROSS JOIN LATERAL (
+                SELECT q.id FROM worker.highlevel_queue q
+                 WHERE q.attempts = 0 AND q.failed IS NULL AND q.models = sets.models
+              ORDER BY q.priority, q.id
+                 LIMIT :limit
+                   FOR UPDATE SKIP LOCKED) one
+         WHERE sets.models <@ CAST(:models AS integer[])
+           AND NOT EXISTS (SELECT FROM worker.pauses WHERE queue = 'highlevel')
+         LIMIT :limit
     )
     UPDATE worker.highlevel_queue q
        SET attempts = 1, worker = :worker, retry_at = now() + worker.backoff(0, :patience)
@@ -43,6 +78,8 @@ CLAIM_AGAIN = text("""
     WITH chosen AS (
         SELECT id FROM worker.highlevel_queue
          WHERE attempts > 0 AND attempts < :max_attempts AND failed IS NULL AND retry_at <= now()
+           AND (models IS NULL OR models <@ CAST(:models AS integer[]))
+           AND NOT EXISTS (SELECT FROM worker.pauses WHERE queue = 'highlevel')
       ORDER BY retry_at
          LIMIT 1
            FOR UPDATE SKIP LOCKED
@@ -63,9 +100,11 @@ LOCK = text("""
        FOR UPDATE SKIP LOCKED
 """)
 
-# Scalar subqueries, not joins: whatever the statistics say, each is one look into an index.
-READ = text("""
-    SELECT wanted.id, l.gid AS mbid,
+# Scalar subqueries, not joins: whatever the statistics say, each is one look into an index. And
+# nothing is put in order with documents in it: rows come as they are fetched.
+READ = (
+    text("""
+    SELECT wanted.id, (SELECT l.gid FROM lowlevel l WHERE l.id = wanted.id) AS mbid,
            (SELECT CASE WHEN octet_length(d.data) <= :most THEN d.data
                         ELSE left(d.data, :most) END
               FROM (SELECT data::text AS data FROM lowlevel_json
@@ -74,9 +113,11 @@ READ = text("""
            ARRAY(SELECT o.model FROM highlevel_model o
                   WHERE o.highlevel = wanted.id
                     AND o.model = ANY(CAST(:models AS integer[]))) AS present
-      FROM unnest(CAST(:ids AS integer[])) AS wanted (id) LEFT JOIN lowlevel l USING (id)
-  ORDER BY wanted.id
-""").bindparams(most=MAX_TEXT)
+      FROM (SELECT id FROM unnest(CAST(:ids AS integer[])) AS t (id) ORDER BY id) AS wanted
+""")
+    .bindparams(most=MAX_TEXT)
+    .execution_options(yield_per=FETCHED_AT_ONCE)
+)
 
 # The attempt is taken back as long as that may be the host's or the network's fault.
 GIVE_BACK = text("""
@@ -95,7 +136,12 @@ GIVE_BACK = text("""
 
 
 def claim_new(
-    connection: Connection, *, worker: str, limit: int, patience: timedelta = PATIENCE
+    connection: Connection,
+    *,
+    worker: str,
+    limit: int,
+    models: Sequence[int] = (),
+    patience: timedelta = PATIENCE,
 ) -> list[int]:
     """
     Count an attempt at recordings that nobody tried, the most urgent ones first.
@@ -110,6 +156,8 @@ def claim_new(
         Name of the worker, different from that of any other, also of an earlier one.
     limit : int
         At most so many.
+    models : sequence of int
+        Ids in `model` of what it computes: it also gets what was left for such a worker.
     patience : timedelta
         For how long, about, nobody else takes them although they are not locked yet.
 
@@ -119,18 +167,31 @@ def claim_new(
         Their ids.
     """
     values = {"worker": _name(worker), "limit": limit, "patience": patience}
-    return list(connection.execute(CLAIM_NEW, values).scalars())
+    found = list(connection.execute(CLAIM_NEW, values).scalars())
+    if not found:
+        found += connection.execute(CLAIM_LEFT, {**values, "models": list(models)}).scalars()
+    return found
 
 
 def claim_again(
-    connection: Connection, *, worker: str, max_attempts: int, patience: timedelta = PATIENCE
+    connection: Connection,
+    *,
+    worker: str,
+    max_attempts: int,
+    models: Sequence[int] = (),
+    patience: timedelta = PATIENCE,
 ) -> list[int]:
     """
     Count an attempt at one recording that was tried before, and whose time has come.
 
     It is taken alone, for it may be one that ends the process. Otherwise as `claim_new`.
     """
-    values = {"worker": _name(worker), "max_attempts": max_attempts, "patience": patience}
+    values = {
+        "worker": _name(worker),
+        "max_attempts": max_attempts,
+        "models": list(models),
+        "patience": patience,
+    }
     return list(connection.execute(CLAIM_AGAIN, values).scalars())
 
 
@@ -146,9 +207,9 @@ def lock(connection: Connection, ids: Sequence[int], *, worker: str) -> dict[int
 
 def read(
     connection: Connection, held: Mapping[int, int], *, models: Sequence[int]
-) -> list[Recording]:
+) -> Iterator[Recording]:
     """
-    Read recordings that this transaction locked, in order of ids.
+    Read recordings that this transaction locked, in order of ids, a few at a time.
 
     What a recording has already is read after its lock, by a statement that sees all that was
     committed by then: two workers never compute the same.
@@ -162,8 +223,8 @@ def read(
         Ids in `model` of the outputs that a recording should have.
     """
     values = {"ids": list(held), "models": list(models)}
-    return [
-        Recording(
+    for row in connection.execute(READ, values):
+        yield Recording(
             id=row.id,
             attempt=held[row.id],
             mbid=row.mbid,
@@ -171,8 +232,6 @@ def read(
             complete=row.complete,
             present=frozenset(row.present),
         )
-        for row in connection.execute(READ, values)
-    ]
 
 
 def give_back(connection: Connection, *, worker: str) -> int:

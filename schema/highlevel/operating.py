@@ -47,7 +47,11 @@ NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
 
 BACKLOG = text("""
     SELECT (SELECT count(*) FROM (SELECT FROM worker.highlevel_queue
-                                   WHERE attempts = 0 AND failed IS NULL LIMIT :most) t) AS waiting,
+                                   WHERE attempts = 0 AND failed IS NULL AND models IS NULL
+                                   LIMIT :most) t) AS waiting,
+           (SELECT count(*) FROM (SELECT FROM worker.highlevel_queue
+                                   WHERE attempts = 0 AND failed IS NULL AND models IS NOT NULL
+                                   LIMIT :most) t) AS left_for_others,
            (SELECT count(*) FROM (SELECT FROM worker.highlevel_queue
                                    WHERE attempts > 0 AND failed IS NULL LIMIT :most) t) AS again,
            (SELECT count(*) FROM (SELECT FROM worker.highlevel_queue

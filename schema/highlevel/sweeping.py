@@ -40,7 +40,7 @@ SWEEP = text("""
     ), taken_back AS (
         UPDATE worker.highlevel_queue q
            SET attempts = 0, interruptions = 0, retry_at = NULL, failed = NULL, error = NULL,
-               priority = :priority
+               priority = :priority, models = NULL
           FROM missed
          WHERE q.id = missed.id AND q.failed IS NOT NULL
      RETURNING q.id
@@ -81,8 +81,8 @@ BACKFILL = text("""
     WITH chunk AS MATERIALIZED (
         SELECT id FROM lowlevel_json WHERE id > :after ORDER BY id LIMIT :limit
     ), found AS (
-        INSERT INTO worker.highlevel_queue (id, priority)
-        SELECT chunk.id, :priority FROM chunk
+        INSERT INTO worker.highlevel_queue (id, priority, models)
+        SELECT chunk.id, :priority, CAST(:only AS integer[]) FROM chunk
          WHERE (SELECT count(DISTINCT o.model) FROM highlevel_model o
                  WHERE o.highlevel = chunk.id AND o.model = ANY(CAST(:models AS integer[])))
                < cardinality(CAST(:models AS integer[]))
@@ -128,7 +128,14 @@ def sweep(connection: Connection, *, limit: int, pause: timedelta) -> Pass | Non
     return found
 
 
-def backfill(connection: Connection, models: Sequence[int], *, limit: int, first: bool) -> Pass:
+def backfill(
+    connection: Connection,
+    models: Sequence[int],
+    *,
+    limit: int,
+    first: bool,
+    of_profile: bool = False,
+) -> Pass:
     """
     Look at the next recordings, and put those into the queue that lack outputs of a model.
 
@@ -144,12 +151,16 @@ def backfill(connection: Connection, models: Sequence[int], *, limit: int, first
         Look at so many.
     first : bool
         Whether this is the first step of a call: one that was through begins anew.
+    of_profile : bool
+        Whether only workers with a certain profile compute all of these models. Others leave the
+        recordings alone.
     """
     wanted = {"models": sorted(set(models))}
     if first:
         connection.execute(BEGIN_BACKFILL, wanted)
     after = connection.execute(BACKFILL_CURSOR, wanted).scalar()
-    found = _step(connection, BACKFILL, after, {**wanted, "limit": limit})
+    only = wanted["models"] if of_profile else None
+    found = _step(connection, BACKFILL, after, {**wanted, "limit": limit, "only": only})
     moved = {"after": found.after, "looked": found.looked, "enqueued": found.enqueued}
     connection.execute(MOVE_BACKFILL, {**wanted, **moved})
     if found.enqueued:

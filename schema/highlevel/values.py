@@ -59,6 +59,7 @@ class Backlog:
     """The queue at a glance; numbers stop at `schema.highlevel.MOST_COUNTED`."""
 
     waiting: int  # that nobody tried, or that are being computed for the first time
+    left_for_others: int  # that wait for a worker which computes certain models
     again: int  # that were tried and will be again
     failed: int
     oldest: datetime | None  # when the one that waits longest was enqueued

@@ -11,7 +11,7 @@ from schema.documents import json_text, storable
 from schema.highlevel.claiming import NAME_LENGTH, PATIENCE
 from schema.highlevel.values import Outputs, Recording
 
-__all__ = ["dismiss", "exhaust", "fail", "put_off", "write"]
+__all__ = ["dismiss", "exhaust", "fail", "leave", "put_off", "write"]
 
 MESSAGE_LENGTH = 4_000  # characters
 
@@ -49,6 +49,13 @@ DISMISS = text("""
     DELETE FROM worker.highlevel_queue
      WHERE id = ANY(CAST(:ids AS integer[])) AND worker = :worker AND failed IS NULL
  RETURNING id
+""")
+
+LEAVE = text("""
+    UPDATE worker.highlevel_queue
+       SET attempts = 0, interruptions = 0, worker = NULL, retry_at = NULL, error = NULL,
+           models = CAST(:models AS integer[])
+     WHERE id = ANY(CAST(:ids AS integer[])) AND worker = :worker AND failed IS NULL
 """)
 
 FAIL = text("""
@@ -105,12 +112,11 @@ def write(
     connection: Connection,
     outputs: Iterable[Outputs],
     *,
-    worker: str,
     build_sha1: str,
     version: int,
 ) -> None:
     """
-    Write outputs as AcousticBrainz's server writes them, and take their recordings off the queue.
+    Write outputs as AcousticBrainz's server writes them; `dismiss` or `leave` the recordings next.
 
     To be called in the transaction that locked them; a few statements, however many they are.
 
@@ -118,7 +124,6 @@ def write(
     ----------
     connection : Connection
     outputs : iterable of Outputs
-    worker : str
     build_sha1 : str
         Of the set of models, for `highlevel`.
     version : int
@@ -137,7 +142,6 @@ def write(
         ids, data, hashes, models = map(list, zip(*rows, strict=True))
         columns = {"ids": ids, "data": data, "hashes": hashes, "models": models}
         connection.execute(MODELS, {**columns, "version": version})
-    dismiss(connection, [one.recording for one in made], worker=worker)
 
 
 def dismiss(connection: Connection, recordings: Sequence[Recording], *, worker: str) -> None:
@@ -145,6 +149,16 @@ def dismiss(connection: Connection, recordings: Sequence[Recording], *, worker: 
     if recordings:
         ids = [recording.id for recording in recordings]
         connection.execute(DISMISS, {"ids": ids, "worker": _name(worker)})
+
+
+def leave(
+    connection: Connection, recordings: Sequence[Recording], models: Sequence[int], *, worker: str
+) -> None:
+    """Have recordings stay in the queue, for a worker that computes all of these models."""
+    if recordings:
+        ids = [recording.id for recording in recordings]
+        values = {"ids": ids, "models": sorted(models), "worker": _name(worker)}
+        connection.execute(LEAVE, values)
 
 
 def fail(

@@ -199,7 +199,7 @@ def test_what_is_not_in_the_table_is_told_below_it(
     result = compare(acoustic, folder, "--format", form)
 
     assert result.exit_code == 0
-    assert "Not compared: 3 recordings without an expected output." in result.stdout
+    assert "\nNot compared: 3 recordings without an expected output." in result.stdout
     assert "Not compared: 1 recording expected but without a document." in result.stdout
 
 

@@ -115,6 +115,16 @@ def test_combinations_that_failed_or_did_not_converge_are_counted() -> None:
     assert "3 combinations, 1 failed, 1 did not converge" in shown({"grid": grid})
 
 
+def test_combinations_that_share_machines_with_other_gammas_are_counted() -> None:
+    grid = [{"converged": True, "error": None, "identity_machines": count} for count in (0, 5, 2)]
+
+    said = shown({"grid": grid})
+
+    assert "3 combinations, 2 with machines trained once for several gammas" in " ".join(
+        said.split()
+    )
+
+
 @pytest.mark.parametrize(
     "junk",
     [

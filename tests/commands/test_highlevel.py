@@ -296,3 +296,41 @@ def test_the_doctor_looks_at_the_files_of_published_models(
     assert "danceability v1" in damaged.output
     assert "is not the file that was published" in damaged.output
     assert "cannot be read: No such file" in missing.output
+
+
+def test_a_backfill_without_a_model_leaves_earlier_versions_of_profiles_alone(
+    on_database: Command, model: Path, recordings: int, tmp_path: Path
+) -> None:
+    merged = "{metadata: {version: {highlevel: {models_essentia_git_sha: old}}}}"
+    given = tmp_path / "profile.yaml"
+    given.write_text(f"highlevel: {{svm_models: [{model}]}}\nmergeValues: {merged}\n")
+    on_database("highlevel", "run", "--once", "--profile", given)
+
+    nothing = on_database("highlevel", "backfill")
+    on_database(*PUBLISH, model, *AS)
+    all_published = on_database("highlevel", "backfill")
+    of_profile = on_database("highlevel", "backfill", "--model", "danceability:old")
+
+    assert nothing.exit_code == 2
+    assert "say which by --model, danceability:old" in nothing.stderr
+    assert "recordings that lack danceability v1." in all_published.stderr
+    assert f"{recordings} recordings put into the queue" in all_published.stdout
+    assert "0 recordings put into the queue" in of_profile.stdout
+    assert f"wait for a worker whose profile has danceability old ({given})" in " ".join(
+        of_profile.stderr.split()
+    )
+
+
+def test_the_queue_is_paused_and_resumed(on_database: Command) -> None:
+    paused = on_database("highlevel", "pause", "--reason", "the disk is full")
+    again = on_database("highlevel", "pause")
+    status = on_database("highlevel", "status")
+    health = on_database("doctor")
+    resumed = on_database("highlevel", "resume")
+
+    assert "batches that run are finished, no other is begun" in paused.stdout
+    assert "is paused already" in again.stdout
+    for told in (status.stderr, health.stdout):
+        assert "the disk is full; acoustic highlevel resume ends that" in " ".join(told.split())
+    assert "goes on" in resumed.stdout
+    assert "paused" not in on_database("highlevel", "status").output

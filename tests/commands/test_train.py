@@ -42,7 +42,8 @@ def test_options_become_those_of_a_job() -> None:
     given = order(
         *("--preprocessing", "basic,normalized", "--kernel", "poly,rbf", "--c", "-5,1"),
         *("--gamma", "-3", "--folds", "3", "--seed", "7", "--normalize-mode", "smallest"),
-        *("--balance-classes", "--artist-filter", "--nested"),
+        *("--balance-classes", "--artist-filter", "--nested", "--learning-curve"),
+        *("--group-by", "artist", "--repeats", "3", "--missing", "leave out"),
         "--no-shortcuts",
     )
 
@@ -59,6 +60,10 @@ def test_options_become_those_of_a_job() -> None:
         "filter_type": "artist",
         "nested": True,
         "shortcuts": False,
+        "group_by": "artist",
+        "repeats": 3,
+        "learning_curve": True,
+        "missing": "leave out",
     }
 
 
@@ -364,3 +369,84 @@ def test_a_terminal_gets_a_progress_bar(
 
     assert "━" in written
     assert "\x1b[" in written
+
+
+def test_what_was_done_beyond_the_search_is_shown_and_reported(
+    acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
+) -> None:
+    files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
+    more = ("--group-by", "release_group", "--repeats", "3", "--learning-curve")
+
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *small_grid, *more)
+
+    assert result.exit_code == 0, result.stderr
+    said = json.loads((tmp_path / "a.json").read_text())
+    assert said["cross_validation"]["group_by"] == "release_group"
+    assert len(said["repeats"]["accuracies"]) == 3
+    assert f"{said['repeats']['mean']:.2f} %" in result.stdout
+    assert "over 3 assignments of folds" in result.stdout
+    assert f"170: {said['accuracy']:.2f} %" in result.stdout
+    assert "folds are grouped by album" in result.stdout
+
+
+@pytest.fixture
+def members() -> dict[str, list[str]]:
+    classes: dict[str, list[str]] = json.loads(GROUND_TRUTH.read_text())["classes"]
+    return classes
+
+
+def test_folds_of_a_file_are_those_of_the_report(
+    acoustic: Acoustic,
+    small_grid: tuple[str, ...],
+    tmp_path: Path,
+    members: dict[str, list[str]],
+) -> None:
+    folds = {r: place % 3 for ids in members.values() for place, r in enumerate(ids)}
+    (tmp_path / "f.csv").write_text("".join(f"{r},{fold}\n" for r, fold in folds.items()))
+    files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
+
+    result = acoustic(
+        *("train", GROUND_TRUTH, DOCUMENTS, *files, *small_grid),
+        *("--folds-file", tmp_path / "f.csv"),
+    )
+
+    assert result.exit_code == 0, result.stderr
+    said = json.loads((tmp_path / "a.json").read_text())
+    assert dict(zip(said["recordings"], said["folds"], strict=True)) == folds
+    assert said["parameters"]["evaluation"]["nfold"] == 3
+    assert "the 3 folds are given ones" in result.stdout
+
+
+def test_a_file_of_folds_that_does_not_go_with_an_option_is_told(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    (tmp_path / "f.csv").write_text("a,1\nb,2\n")
+    files = ("--model", tmp_path / "a.model", "--folds-file", tmp_path / "f.csv")
+
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, "--repeats", "2")
+
+    assert result.exit_code == 2
+    assert "repeats needs others: leave it out" in result.stderr
+
+
+def test_recordings_without_document_are_left_out_and_named(
+    acoustic: Acoustic,
+    small_grid: tuple[str, ...],
+    tmp_path: Path,
+    members: dict[str, list[str]],
+) -> None:
+    truth = tmp_path / "truth.json"
+    first = next(iter(members))
+    truth.write_text(json.dumps({"classes": {**members, first: [*members[first], "gone"]}}))
+    files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
+
+    refused = acoustic("train", truth, DOCUMENTS, *files, *small_grid)
+    result = acoustic("train", truth, DOCUMENTS, *files, *small_grid, "--missing", "leave out")
+
+    assert refused.exit_code == 2
+    assert "gone; submit the low-level data" in refused.stderr
+    assert result.exit_code == 0, result.stderr
+    said = json.loads((tmp_path / "a.json").read_text())
+    assert said["left_out"] == {"gone": "has no low-level document"}
+    assert "missing" in [finding["kind"] for finding in said["findings"]]
+    assert "gone" in result.stdout

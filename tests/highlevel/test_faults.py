@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from schema import highlevel
+from schema import highlevel, pauses
 from tests.highlevel.mirror import CLASSES, Mirror, Start, document
 from trainer.inference import ModelSet
+from trainer.reading import Document
 from worker.settings import SettingsError
 
 Work = Callable[..., int]
@@ -21,6 +22,7 @@ PROGRAM = """
 import os, re, signal, sys, time
 from pathlib import Path
 from trainer.inference import ModelSet
+from trainer.reading import Document
 from worker import highlevel_batch
 from worker.highlevel import run
 from worker.settings import Settings
@@ -338,3 +340,55 @@ def test_a_mark_that_somebody_removed_means_try_again(mirror: Mirror, work: Work
 def unlocked(mirror: Mirror) -> list[int]:
     found = mirror.rows("SELECT id FROM worker.highlevel_queue ORDER BY id FOR UPDATE SKIP LOCKED")
     return [identifier for (identifier,) in found]
+
+
+@pytest.mark.usefixtures("published")
+def test_nothing_is_computed_while_the_queue_is_paused(
+    mirror: Mirror, start: Start, until: Until
+) -> None:
+    with mirror.engine.begin() as connection:
+        pauses.pause(connection, pauses.Queue.HIGHLEVEL, reason="the disk")
+    [identifier] = mirror.recordings(1)
+    worker = start()
+    until(lambda: "the queue is paused" in worker.events())
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN acoustic_highlevel'"
+    until(lambda: mirror.value(listening))
+    assert mirror.queue()[identifier]["attempts"] == 0
+
+    with mirror.engine.begin() as connection:
+        pauses.resume(connection, pauses.Queue.HIGHLEVEL)
+
+    until(lambda: mirror.counts() == {identifier: ALL})
+
+
+@pytest.mark.usefixtures("published")
+def test_its_heartbeat_is_there_as_long_as_it_turns(
+    start: Start, until: Until, tmp_path: Path
+) -> None:
+    file = tmp_path / "heartbeat"
+    start(ACOUSTIC_HEARTBEAT=str(file))
+    first = until(lambda: file.exists() and file.stat().st_mtime_ns)
+
+    until(lambda: file.stat().st_mtime_ns > first)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_batch_of_large_documents_is_done_in_parts(
+    mirror: Mirror, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first] = mirror.recordings(1)
+    large = mirror.lowlevel_document(first)
+    large["metadata"]["tags"]["comment"] = ["x" * 1000]
+    ids = [first, *mirror.store([large | {"number": number} for number in range(9)])]
+    monkeypatch.setattr("worker.highlevel_batch._CHUNK_CHARACTERS", 2500)
+    together: list[int] = []
+
+    def predict(models: ModelSet, documents: Sequence[Document]) -> Any:
+        together.append(len(documents))
+        return models.predict(documents)
+
+    work(predict=predict)
+
+    assert max(together) <= 3
+    assert sum(together) == len(ids)
+    assert mirror.counts() == dict.fromkeys(ids, ALL)

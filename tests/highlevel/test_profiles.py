@@ -155,3 +155,91 @@ def test_a_model_whose_file_is_not_there_yet_does_not_end_a_worker_in_service(
 
     [told] = [one for one in worker.log() if one["level"] == "error"]
     assert "model mood v1 cannot be loaded" in told["problems"][0]
+
+
+def test_a_model_that_was_retired_stops_a_worker_whose_profile_names_it(
+    mirror: Mirror, work: Work
+) -> None:
+    named = profile(mirror, {"gender": 1, "mood": 1})
+    mirror.recordings(1)
+    work(profile=named)
+    with mirror.engine.begin() as connection:
+        models.retire(connection, name="mood")
+    mirror.recordings(1)
+
+    with pytest.raises(SettingsError, match="model mood v1 was retired: leave it out") as refused:
+        work(profile=named)
+
+    assert "gender" not in str(refused.value)
+    assert len(mirror.queue()) == 1
+
+
+def test_a_model_that_is_retired_in_service_ends_a_worker_whose_profile_names_it(
+    mirror: Mirror, start: Start, until: Until
+) -> None:
+    worker = start("--profile", str(profile(mirror, {"gender": 1, "mood": 1})))
+    until(lambda: "high-level worker started" in worker.events())
+
+    with mirror.engine.begin() as connection:
+        models.retire(connection, name="mood")
+
+    assert worker.exit_code() == 2
+    assert "model mood v1 was retired" in worker.printed.read_text()
+
+
+def test_what_a_profile_lacks_is_left_to_workers_that_have_it(mirror: Mirror, work: Work) -> None:
+    mirror.publish("danceability")
+    named = profile(mirror, {"gender": 1})
+    [identifier] = mirror.recordings(1)
+
+    work(profile=named)
+    work(profile=named)
+    [left] = mirror.queue().values()
+    computed = mirror.counts()
+    work()
+
+    assert left["models"] == [mirror.value("SELECT id FROM model WHERE model = 'danceability'")]
+    assert (left["attempts"], left["worker"]) == (0, None)
+    assert computed == {identifier: 1}
+    assert mirror.counts() == {identifier: 2}
+    assert mirror.queue() == {}
+
+
+def test_a_backfill_for_a_profile_waits_for_a_worker_that_has_it(
+    mirror: Mirror, work: Work
+) -> None:
+    named = profile(mirror, {"gender": 1})
+    work(profile=named)
+    mirror.publish("danceability")
+    [identifier] = mirror.recordings(1)
+    work()
+    gender = mirror.value("SELECT id FROM model WHERE model = 'gender'")
+    with mirror.engine.begin() as connection:
+        highlevel.backfill(connection, [gender], limit=10, first=True, of_profile=True)
+
+    work()
+    waiting = [row["models"] for row in mirror.queue().values()]
+    work(profile=named)
+
+    assert waiting == [[gender]]
+    assert mirror.counts() == {identifier: 2}
+    assert mirror.queue() == {}
+
+
+def test_what_is_left_for_others_and_was_interrupted_is_theirs_too(
+    mirror: Mirror, work: Work
+) -> None:
+    mirror.publish("danceability")
+    named = profile(mirror, {"gender": 1})
+    [identifier] = mirror.recordings(1)
+    work(profile=named)
+    with mirror.engine.begin() as connection:
+        known = [one.id for one in models.published_files(connection)]
+        assert highlevel.claim_new(connection, worker="gone", limit=1, models=known)
+    mirror.rows("UPDATE worker.highlevel_queue SET retry_at = now()")
+
+    work(profile=named)
+    assert mirror.queue()[identifier]["worker"] == "gone"
+    work()
+
+    assert mirror.counts() == {identifier: 2}

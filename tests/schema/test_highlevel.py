@@ -404,7 +404,7 @@ def test_a_retry_leaves_alone_what_is_being_computed(
 
 @pytest.fixture(scope="module")
 def histories(_new_database: Any, _migrated_template: str) -> Iterator[list[Engine]]:
-    """Databases with a thousand and with a million processed recordings."""
+    """Databases with a thousand and with a million processed recordings, and as long a queue."""
     with _new_database(_migrated_template) as small, _new_database(_migrated_template) as large:
         engines = [create_engine(url) for url in (small, large)]
         for engine, size in zip(engines, (1_000, 1_000_000), strict=True):
@@ -426,8 +426,17 @@ def _process(engine: Engine, size: int) -> None:
         INSERT INTO highlevel_meta SELECT id, '{}', 'x' FROM lowlevel;
         INSERT INTO highlevel_model (highlevel, data, data_sha256, model, version)
             SELECT id, '{}', 'x', 1, 1 FROM lowlevel;
-        INSERT INTO worker.highlevel_queue (id)
-            SELECT n FROM generate_series({size} - 199, {size}) n;
+        -- A fifth of all wait, a fifth failed, a fifth is to be tried later, a tenth is left for
+        -- others: in front of what the statements are about, by id.
+        INSERT INTO worker.highlevel_queue (id, priority)
+            SELECT n, 1 FROM generate_series({size} - {size} / 5 + 1, {size}) n;
+        INSERT INTO worker.highlevel_queue (id, attempts, failed, error)
+            SELECT n, 1, now(), 'no' FROM generate_series(11, {size} / 5) n;
+        INSERT INTO worker.highlevel_queue (id, attempts, retry_at)
+            SELECT n, 1, now() + interval '1 day'
+              FROM generate_series({size} / 5 + 1, {size} / 5 * 2) n;
+        INSERT INTO worker.highlevel_queue (id, models)
+            SELECT n, ARRAY[2 + mod(n, 2)] FROM generate_series({size} / 2 + 1, {size} / 10 * 6) n;
         INSERT INTO worker.highlevel_queue (id, attempts, retry_at)
             SELECT n, 1, now() FROM generate_series(1, 10) n;
     """
@@ -448,9 +457,21 @@ def _process(engine: Engine, size: int) -> None:
 
 
 LOOKED_AT = 200
+MODELS_LEFT = (2, 3)  # sets of one model each, for which recordings wait
 STATEMENTS = {
     "claim new": (claiming.CLAIM_NEW, {"worker": "w", "limit": 100, "patience": NOW}),
-    "claim again": (claiming.CLAIM_AGAIN, {"worker": "w", "max_attempts": 3, "patience": NOW}),
+    "claim what is left": (
+        claiming.CLAIM_LEFT,
+        {"worker": "w", "limit": 30, "patience": NOW, "models": [1, 3]},
+    ),
+    "claim what is left for others": (
+        claiming.CLAIM_LEFT,
+        {"worker": "w", "limit": 30, "patience": NOW, "models": [1]},
+    ),
+    "claim again": (
+        claiming.CLAIM_AGAIN,
+        {"worker": "w", "max_attempts": 3, "patience": NOW, "models": [1]},
+    ),
     "lock": (claiming.LOCK, {"ids": list(range(500, 600)), "worker": "w"}),
     "read": (claiming.READ, {"ids": list(range(500, 600)), "models": [1], "most": MAX_TEXT}),
     "give back": (claiming.GIVE_BACK, {"worker": "w", "forgiven": 20}),
@@ -459,7 +480,7 @@ STATEMENTS = {
     "last": (sweeping.LAST, {}),
     "backfill": (
         sweeping.BACKFILL,
-        {"after": 500, "limit": LOOKED_AT, "priority": 1, "models": [1]},
+        {"after": 500, "limit": LOOKED_AT, "priority": 1, "models": [1], "only": None},
     ),
 }
 
@@ -474,10 +495,39 @@ def test_the_cost_of_a_statement_does_not_grow_with_history(
     small, large = (_explained(engine, statement.text, values) for engine in histories)
 
     scanned = [node["Relation Name"] for node in _nodes(large) if node["Node Type"] == "Seq Scan"]
-    assert set(scanned) <= {"highlevel_queue"}
+    assert set(scanned) <= {"highlevel_queue", "pauses"}  # of two rows at most
     # A b-tree over a million keys is a level deeper than one over a thousand, or two.
     assert _pages(large) <= 2.5 * _pages(small) + 20
     assert _pages(large) < 5_000
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed"),
+    [
+        ("claim new", 100),
+        ("claim again", 1),
+        ("claim what is left", 30),
+        ("claim what is left for others", 0),
+    ],
+)
+def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
+    histories: Sequence[Engine], name: str, claimed: int
+) -> None:
+    statement, values = STATEMENTS[name]
+
+    plan = _explained(histories[1], statement.text, values)
+
+    assert plan["Actual Rows"] == claimed
+    scans = [
+        node
+        for node in _nodes(plan)
+        if node.get("Relation Name") == "highlevel_queue" and "Scan" in node["Node Type"]
+    ]
+    assert scans
+    for node in scans:
+        assert node["Node Type"] != "Seq Scan"
+        read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        assert read * node["Actual Loops"] <= claimed + len(MODELS_LEFT)
 
 
 def _explained(engine: Engine, statement: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -519,4 +569,4 @@ def write(
     outputs = Outputs(recording=recording, metadata=metadata or {"tags": {}}, models=models)
     with engine.begin() as connection:
         version = connection.execute(text("SELECT min(id) FROM version")).scalar_one()
-        highlevel.write(connection, [outputs], worker="one", build_sha1=build, version=version)
+        highlevel.write(connection, [outputs], build_sha1=build, version=version)

@@ -11,6 +11,7 @@ import pytest
 
 from trainer.grid.checkpoints import Resumption, fingerprint, pack, unpack
 from trainer.grid.engine import Problem, Solution
+from trainer.grid.fold_plan import Assignment
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import Project
 from trainer.grid.search import search
@@ -125,6 +126,8 @@ def test_what_is_known_is_not_solved_again(make_dataset: Any, make_engine: Any) 
         {"value": 0.5},
         {"label": 1},
         {"recording": "another"},
+        {"fold": 3},
+        {"group": 7},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -139,7 +142,9 @@ def test_a_checkpoint_of_anything_else_has_another_fingerprint(
         "collapse": True,
         "versions": {"numpy": "2.0.0"},
     }
-    before = fingerprint(dataset, **given)
+    fold_of = assign_folds(dataset.recordings, dataset.labels, 5, seed=1)
+    groups = np.arange(len(fold_of))
+    before = fingerprint(dataset, assignment=Assignment(fold_of, groups), **given)
     values, labels = dataset.values.copy(), dataset.labels.copy()
     recordings = list(dataset.recordings)
     values[3, 2] = changed.pop("value", values[3, 2])
@@ -147,13 +152,20 @@ def test_a_checkpoint_of_anything_else_has_another_fingerprint(
     recordings[0] = changed.pop("recording", recordings[0])
     other = replace(dataset, values=values, labels=labels, recordings=tuple(recordings))
 
-    assert fingerprint(dataset, **given) == before
-    assert fingerprint(other, **{**given, **changed}) != before
+    folds, others = fold_of.copy(), groups.copy()
+    folds[1] = changed.pop("fold", folds[1])
+    others[1] = changed.pop("group", others[1])
+
+    assert fingerprint(dataset, assignment=Assignment(fold_of, groups), **given) == before
+    changed = {"assignment": Assignment(folds, others), **given, **changed}
+    assert fingerprint(other, **changed) != before
 
 
 def test_solutions_are_the_same_after_packing() -> None:
     first = Solution(Problem("rbf", 2.0**-5, 2.0**-11), np.array([0, 1, -1]), converged=False)
-    same = Solution(Problem("rbf", 0.1, 2.0**-11), first.predicted, same_as=first.problem)
+    same = Solution(
+        Problem("rbf", 0.1, 2.0**-11), first.predicted, same_as=first.problem, identities=7
+    )
     failed = Solution(Problem("poly", 8.0, 1.0, True), np.array([-1, -1, -1]), error="müll")  # noqa: FBT003
 
     unpacked = unpack(pack([first, same, failed]))

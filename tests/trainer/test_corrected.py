@@ -84,3 +84,16 @@ def test_it_is_what_its_definition_says(
     else:
         assert corrected.draws == len(values)
         assert corrected.accuracy.value == pytest.approx(np.mean(values))
+
+
+def test_recordings_of_one_group_are_drawn_together_and_say_no_more_than_one() -> None:
+    # Ten copies of each: as many recordings, no more knowledge.
+    labels, predictions = guesses(50, 1, seed=3)
+    copies = np.repeat(np.arange(50), 10)
+
+    alone = correct(labels, predictions, 1)
+    grouped = correct(labels[copies], [predictions[0][copies]], 1, groups=copies + 7)
+    naive = correct(labels[copies], [predictions[0][copies]], 1)
+
+    assert grouped == alone
+    assert naive.accuracy.high - naive.accuracy.low < (alone.accuracy.high - alone.accuracy.low) / 2

@@ -290,3 +290,40 @@ def shuffled_keys(mapping: Any, randomly: Any) -> Any:
     keys = list(mapping)
     randomly.shuffle(keys)
     return {key: mapping[key] for key in keys}
+
+
+def without(count: int, **options: Any) -> Any:
+    """Prepare 12 recordings of two classes, the first `count` of them without document."""
+    recordings = [f"r{number:02}" for number in range(12)]
+    documents = {r: flatten({"x": place + 0.5}) for place, r in enumerate(recordings)}
+    classes = {"a": recordings[:6], "b": recordings[6:]}
+    return prepare(
+        GroundTruth.from_classes("made", classes.items()),
+        {recording: documents[recording] for recording in recordings[count:]},
+        JobOptions.parse(options),
+    )
+
+
+def test_recordings_without_document_end_it_unless_they_may_be_left_out() -> None:
+    with pytest.raises(DatasetError, match=r"r00, r01; .* option missing to 'leave out'"):
+        without(2)
+
+
+def test_recordings_without_document_are_left_out_by_name() -> None:
+    dataset = without(2, missing="leave out")
+
+    assert dataset.recordings == tuple(f"r{number:02}" for number in range(2, 12))
+    assert dataset.missing == ("r00", "r01")
+    assert dataset.left_out == dict.fromkeys(dataset.missing, "has no low-level document")
+
+
+def test_a_class_that_leaving_out_makes_too_small_is_refused() -> None:
+    with pytest.raises(DatasetError) as raised:
+        without(5, missing="leave out")
+
+    assert "class 'a' has 1 recording with a low-level document of the 2" in str(raised.value)
+    assert "r00, r01" in str(raised.value)
+
+
+def test_where_nothing_is_missing_leaving_out_changes_nothing() -> None:
+    assert without(0, missing="leave out").missing == ()

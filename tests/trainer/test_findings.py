@@ -131,3 +131,15 @@ def test_warnings_come_first() -> None:
         "note",
         "note",
     ]
+
+
+def test_recordings_without_document_are_told_apart_from_those_of_another_layout() -> None:
+    data = dataset(
+        {"a": 30, "b": 30},
+        left_out={"x": "lacks y", "z": "has no low-level document"},
+        missing=("z",),
+    )
+
+    assert found(data)["left out"].recordings == ("x",)
+    assert found(data)["missing"].recordings == ("z",)
+    assert "1 recording of 62 have no" in found(data)["missing"].sentence

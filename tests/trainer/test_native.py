@@ -18,7 +18,8 @@ from trainer.descriptors import flatten
 from trainer.grid.engine import Problem, class_weights
 from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.folds import Split, assign_folds, by_first_appearance, split
-from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS
+from trainer.grid.project import C_EXPONENTS, GAMMA_EXPONENTS, Project
+from trainer.grid.search import search
 from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.ground_truth import GroundTruth
 from trainer.models.svm import pairs
@@ -268,6 +269,43 @@ def test_kernels_that_are_identities_share_their_solutions_and_not_their_predict
     problems = [Problem("rbf", c, gamma) for c in (0.5, 2.0) for gamma in (4.0, 8.0, 16.0)]
 
     assert_same_predictions(problems, splits_of(values, labels))
+
+
+def test_machines_whose_kernel_is_an_identity_are_counted_where_that_saves_something() -> None:
+    values, labels = blobs(60, 30, 3)
+    splits = splits_of(values, labels)
+    nearest = [
+        pdist(split.training[np.isin(split.training_codes, pair)], "sqeuclidean").min()
+        for split in splits
+        for pair in pairs(3)
+    ]
+    gammas = [104 / distance for distance in np.quantile(nearest, [0, 0.5, 1])]
+    problems = [
+        Problem(kernel, 2.0, 1.001 * gamma) for kernel in ("poly", "rbf") for gamma in gammas
+    ]
+
+    found = solved(NativeEngine(2), problems, splits)
+    each = solved(NativeEngine(2), problems, splits, shortcuts=False)
+
+    for problem, solution in found.items():
+        identities = sum(problem.gamma * distance > 104 for distance in nearest)
+        assert solution.identities == (identities if problem.kernel == "rbf" else 0)
+    counts = [found[problem].identities for problem in problems[-3:]]
+    assert 0 < counts[-1] < counts[0] == len(nearest)
+    assert not any(solution.identities for solution in each.values())
+
+
+def test_solutions_of_a_search_are_counted_as_done_by_their_share(make_dataset: Any) -> None:
+    dataset = make_dataset()
+    project = Project(("basic",), ("rbf",), (-1, 1, 3), (-3,))
+    fold_of = assign_folds(dataset.recordings, dataset.labels, project.folds, seed=1)
+    told: list[int] = []
+
+    search(dataset, project, fold_of, NativeEngine(1), solved=told.append)
+
+    assert told == sorted(told)
+    assert len(told) > 3  # all three solutions of a path come at once, and at its end
+    assert told[-3:] == [3, 3, 3]
 
 
 def test_a_kernel_counts_as_an_identity_where_float32_holds_nothing_else_and_not_before() -> None:

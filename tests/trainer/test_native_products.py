@@ -38,7 +38,7 @@ def test_products_are_numpys_up_to_rounding_and_symmetric(
         products, of_testing, squares = multiply(training, order, testing, name, 2)
 
         np.testing.assert_allclose(products, rows @ rows.T, rtol=1e-12, atol=1e-11)
-        np.testing.assert_allclose(of_testing, testing @ rows.T, rtol=1e-12, atol=1e-11)
+        np.testing.assert_allclose(of_testing, rows @ testing.T, rtol=1e-12, atol=1e-11)
         np.testing.assert_allclose(squares, np.square(testing).sum(axis=1), rtol=1e-12)
         np.testing.assert_array_equal(products, products.T)
 
@@ -72,7 +72,7 @@ def test_a_row_that_is_tested_on_and_trained_on_has_one_square() -> None:
     products, of_testing, squares = multiply(training, order, training, "", 2)
 
     np.testing.assert_array_equal(squares[order], products.diagonal())
-    np.testing.assert_array_equal(of_testing[order], products)
+    np.testing.assert_array_equal(of_testing[:, order], products)
 
 
 def test_matrices_of_other_widths_and_orders_of_other_rows_are_refused() -> None:

@@ -57,9 +57,14 @@ def test_the_project_has_what_the_options_ask_for() -> None:
             "filter_type": "artist",
             "normalize": True,
             "normalize_mode": "smallest",
+            "group_by": "artist",
+            "repeats": 3,
+            "learning_curve": True,
+            "missing": "leave out",
         }
     )
 
+    assert options.missing == "leave out"
     assert options.project == Project(
         preprocessings=("mfcc", "basic"),
         kernels=("rbf",),
@@ -68,6 +73,9 @@ def test_the_project_has_what_the_options_ask_for() -> None:
         balance_classes=(True, False),
         folds=10,
         nested=True,
+        group_by="artist",
+        repeats=3,
+        learning_curve=True,
     )
     assert (options.seed, options.filter_type) == (2**32 - 1, "artist")
     assert (options.normalize, options.normalize_mode) == (True, "smallest")
@@ -225,3 +233,47 @@ def test_what_somebody_sent_is_shown_escaped_and_shortened() -> None:
 def test_whatever_the_options_nothing_but_an_options_error_is_raised(options: Any) -> None:
     with suppress(OptionsError):
         assert JobOptions.parse(options).project.combinations()
+
+
+MBID = "0C6D27B4-F520-585D-9BEE-2D48FB01835D"
+
+
+def test_folds_that_are_given_are_the_number_of_folds() -> None:
+    project = JobOptions.parse({"given_folds": [["a", "b", "a"], [MBID], ["0c6d27b5"]]}).project
+
+    assert project.given_folds == (("a", "b"), (MBID.lower(),), ("0c6d27b5",))
+    assert project.folds == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"given_folds": [["a"], [1]]}, "1 is not a recording id"),
+        ({"given_folds": [["a"], ["b"], ["a"]]}, "'a' is in two folds, 1 and 3"),
+        ({"given_folds": [["a"]]}, "1 folds are not between 2 and 50"),
+        ({"given_folds": "a"}, "not a list that holds a list of recording ids for each fold"),
+        ({"given_folds": [["a"], ["b"]], "group_by": "artist"}, "leave out group_by"),
+        ({"given_folds": [["a"], ["b"]], "repeats": 2}, "repeats needs others: leave it out"),
+        ({"given_folds": [["a"], ["b"]], "folds": 5}, "folds is 5, and 2 are given"),
+        ({"group_by": "label"}, "'label' is not one of artist, release_group"),
+        ({"missing": "ignore"}, "'ignore' is not one of fail, leave out"),
+        ({"repeats": 0}, "0 is not an integer between 1 and 100"),
+    ],
+)
+def test_wishes_for_folds_that_cannot_be_met_are_refused(options: Any, sentence: str) -> None:
+    assert sentence in problem(options)
+
+
+def test_folds_of_5000_recordings_fit_into_options() -> None:
+    folds = [[f"{number:08x}" for number in range(fold, 5000, 5)] for fold in range(5)]
+
+    assert JobOptions.parse({"given_folds": folds}).project.folds == 5
+
+
+def test_folds_from_a_file_have_to_agree_with_the_options_too() -> None:
+    folds = (("a",), ("b",))
+
+    assert JobOptions.parse({"seed": 2}).project_over(folds).given_folds == folds
+    for options in ({"group_by": "artist"}, {"repeats": 2}, {"given_folds": [["a"], ["b"]]}):
+        with pytest.raises(OptionsError, match="options: folds"):
+            JobOptions.parse(options).project_over(folds)

@@ -10,6 +10,7 @@ from trainer.dataset import prepare
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError
 from trainer.grid.engines import choose_engine
+from trainer.grid.fold_plan import FoldPlan
 from trainer.grid.folds import assign_folds
 from trainer.grid.nested import check_nestable, nest
 from trainer.grid.project import Combination, Project
@@ -197,11 +198,11 @@ def test_a_nested_fold_is_predicted_by_a_search_that_never_saw_it(make_dataset: 
     dataset = make_dataset(size=10)
     fold_of = assign_folds(dataset.recordings, dataset.labels, 5, seed=1)
     engine = choose_engine("sklearn", jobs=2)
-    first = nest(dataset, project, fold_of, engine, seed=1)
+    first = nest(dataset, project, fold_of, engine, plan=FoldPlan(5, 1))
     values = dataset.values.copy()
     values[fold_of == 0] = values[fold_of == 0][::-1] * 3
 
-    second = nest(replace(dataset, values=values), project, fold_of, engine, seed=1)
+    second = nest(replace(dataset, values=values), project, fold_of, engine, plan=FoldPlan(5, 1))
 
     # What fold 0 holds can change its own prediction, and the choice of the others, but not its
     # own choice.
@@ -216,7 +217,14 @@ def test_nested_progress_counts_all_outer_folds(make_dataset: Any) -> None:
     fold_of = assign_folds(dataset.recordings, dataset.labels, 5, seed=1)
     told = []
 
-    nest(dataset, project, fold_of, choose_engine("sklearn", jobs=1), seed=1, solved=told.append)
+    nest(
+        dataset,
+        project,
+        fold_of,
+        choose_engine("sklearn", jobs=1),
+        plan=FoldPlan(5, 1),
+        solved=told.append,
+    )
 
     assert told == sorted(told)
     assert told[-1] == 2 * len(np.unique(fold_of))
@@ -230,7 +238,7 @@ def test_classes_too_small_to_nest_are_refused_by_name(
     fold_of = assign_folds(dataset.recordings, dataset.labels, folds, seed=1)
 
     with pytest.raises(DatasetError, match="leaves 1 recording of class 'class-0'"):
-        check_nestable(dataset, fold_of)
+        check_nestable(dataset, fold_of, FoldPlan(folds, 1))
 
 
 @pytest.mark.parametrize(("size", "folds"), [(3, 3), (3, 5), (4, 2), (5, 2)])
@@ -241,7 +249,7 @@ def test_the_smallest_classes_that_can_be_nested_are(
     fold_of = assign_folds(dataset.recordings, dataset.labels, folds, seed=1)
     project = Project(("basic",), ("rbf",), (1,), (-3,), folds=folds)
 
-    check_nestable(dataset, fold_of)
+    check_nestable(dataset, fold_of, FoldPlan(folds, 1))
 
-    nested = nest(dataset, project, fold_of, choose_engine("sklearn", jobs=1), seed=1)
+    nested = nest(dataset, project, fold_of, choose_engine("sklearn", jobs=1), plan=FoldPlan(5, 1))
     assert (nested.predicted >= 0).all()

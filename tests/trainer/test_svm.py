@@ -1,5 +1,6 @@
 """The machine as plain arrays: decisions and votes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from trainer.grid.engine import Problem
 from trainer.grid.sklearn_engine import SklearnEngine
-from trainer.models.svm import BLOCK, pairs, vote
+from trainer.models.svm import BLOCK, PairwiseSvm, pairs, vote
 
 
 def blobs(k: int, count: int = 12, seed: int = 0) -> Any:
@@ -48,6 +49,35 @@ def test_decisions_equal_scikit_learns(k: int, kernel: str) -> None:
     # Of two classes scikit-learn counts for the second what libsvm counts for the first.
     expected = -expected[:, None] if k == 2 else expected
     assert ours.decisions(X) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("kernel", ["poly", "rbf"])
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_predictions_are_the_vote_of_the_decisions(k: int, kernel: str) -> None:
+    ours, _ = machines(k, kernel)
+    X, _ = blobs(k, count=3 * BLOCK, seed=1)
+
+    assert ours.predict(X).tolist() == vote(ours.decisions(X), k).tolist()
+
+
+def test_a_decision_that_is_0_one_vector_after_the_other_goes_to_the_second_class() -> None:
+    # On (1, 1, 1, 1) the kernel is 1 with all vectors, so a decision is a sum of coefficients. In
+    # their order each 1 is lost in 2**53; a product of matrices adds some of them up first.
+    ones, large = np.ones(30), np.array([2.0**53])
+    lost = PairwiseSvm(
+        kernel="poly",
+        gamma=0.25,
+        support_vectors=np.ones((32, 4)),
+        counts=np.array([31, 1]),
+        coefficients=np.concatenate([large, ones, -large])[None, :],
+        rho=np.zeros(1),
+    )
+    kept = replace(lost, coefficients=np.concatenate([ones, large, -large])[None, :])
+
+    row = np.ones((1, 4))
+    assert lost.decisions(row) > 0
+    assert lost.predict(row).tolist() == [1]
+    assert kept.predict(row).tolist() == [0]
 
 
 def test_class_weights_reach_the_machine() -> None:

@@ -60,6 +60,25 @@ def prepared(documents: Any, class_of: Any, options: Any = None) -> Any:
     return prepare(ground_truth, documents, JobOptions.parse(options))
 
 
+def test_the_report_counts_machines_that_were_trained_once_for_several_gammas(
+    make_dataset: Any,
+) -> None:
+    if why_no_native():
+        pytest.skip(f"no native engine: {why_no_native()}")
+    project = replace(ONE, c_exponents=(1, 3), gamma_exponents=(-3, 14, 16))
+
+    of_all, of_none = (
+        train(make_dataset(), project, 1, jobs=1, engine=engine).report()["grid"]
+        for engine in ("native", "sklearn")
+    )
+
+    # One pair, and four folds since eight recordings of a class fill no more; at 2**14 no row is
+    # near another.
+    assert [entry["identity_machines"] for entry in of_all] == [0, 4, 4] * 2
+    assert not any(entry["identity_machines"] for entry in of_none)
+    assert [entry["accuracy"] for entry in of_all] == [entry["accuracy"] for entry in of_none]
+
+
 def test_the_report_is_json_to_both_writers(report: Any) -> None:
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert orjson.loads(orjson.dumps(report)) == report

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
@@ -68,6 +69,34 @@ def assert_project(result: dict[str, Any], folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {"project.yaml", "filelist.yaml", "groundtruth.yaml", "results"}
     assert yaml.safe_load((folder / "project.yaml").read_text())["className"] == "mood-happy"
+
+
+def test_a_job_takes_folds_leaves_out_what_is_missing_and_draws_a_learning_curve(
+    service: Any, start_evaluator: Start
+) -> None:
+    (happy, mbids), (sad, others) = service.classes()
+    gone = UUID(int=7)
+    snapshot = service.snapshot([(happy, [*mbids, gone]), (sad, others)])
+    folds = [[str(mbid)[:13] for mbid in (*mbids[n::2], *others[n::2])] for n in range(2)]
+    job = service.job(
+        snapshot,
+        options={
+            "preprocessing_values": ["basic"],
+            "c_values": [1],
+            "gamma_values": [-3],
+            "given_folds": folds,
+            "missing": "leave out",
+            "learning_curve": True,
+        },
+    )
+
+    assert start_evaluator("--once").exit_code() == 0
+
+    result = service.show(job).result
+    assert result["left_out"] == {str(gone): "has no low-level document"}
+    told = dict(zip(result["recordings"], result["folds"], strict=True))
+    assert told == {str(m): n for ids in (mbids, others) for n in range(2) for m in ids[n::2]}
+    assert result["learning_curve"][-1]["accuracy"] == result["accuracy"]
 
 
 def test_low_level_files_stay_when_they_are_to_be_kept(

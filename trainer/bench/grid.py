@@ -332,7 +332,7 @@ def run_engine(
 def _solve(
     engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
 ) -> dict[Combination, Solution]:
-    engine = engine.suited_to(splits)
+    engine = engine.suited_to(splits).prepared(splits)
     gammas = [problem_of(one).gamma for one in combinations if one.kernel == "poly"]
     scales = engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -19,10 +19,11 @@ import numpy as np
 
 from trainer.dataset import Dataset
 from trainer.grid.engine import Engine, Problem, Solution
+from trainer.grid.fold_plan import Assignment
 from trainer.grid.folds import Split
 from trainer.grid.project import Project
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 2**28  # of solutions once they are unpacked: what a search finds at a time is far less
 
 
@@ -79,6 +80,7 @@ class Resumption:
         *,
         part: str,
         shortcuts: bool,
+        advanced: Callable[[float], None] = lambda _: None,
     ) -> Iterator[Solution]:
         """Yield the solution of each problem: first those that are known, then the others.
 
@@ -86,8 +88,8 @@ class Resumption:
         ----------
         members_of : mapping of Problem to collection
             The combinations that each problem stands for.
-        splits, engine, shortcuts
-            See `Engine.solve`.
+        splits, engine, shortcuts, advanced
+            See `Engine.solve`; what is known counts as done.
         part : str
             Name of what is solved here.
         """
@@ -106,7 +108,13 @@ class Resumption:
             else:
                 missing |= dict.fromkeys(unit, unit)
         if missing:
-            solutions = engine.solve(list(missing), splits, shortcuts=shortcuts)
+            left = len(missing) / len(members_of)
+            solutions = engine.solve(
+                list(missing),
+                splits,
+                shortcuts=shortcuts,
+                advanced=lambda share: advanced(1 - left + left * share),
+            )
             yield from self._kept(solutions, part, missing)
 
     def _kept(
@@ -130,6 +138,7 @@ def fingerprint(
     dataset: Dataset,
     project: Project,
     seed: int,
+    assignment: Assignment,
     *,
     engine: str,
     collapse: bool,
@@ -141,6 +150,8 @@ def fingerprint(
     ----------
     dataset, project, seed, collapse
         See `trainer.training.train`.
+    assignment : Assignment
+        Its folds, and the groups that further folds keep together.
     engine : str
         Description of the engine, which names the instruction set.
     versions : mapping of str to str
@@ -167,6 +178,9 @@ def fingerprint(
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(dataset.labels, dtype="<i8").data)
     digest.update(np.ascontiguousarray(dataset.values, dtype="<f4").data)
+    digest.update(np.ascontiguousarray(assignment.fold_of, dtype="<i8").data)
+    if assignment.groups is not None:
+        digest.update(np.ascontiguousarray(assignment.groups, dtype="<i8").data)
     return digest.hexdigest()
 
 
@@ -182,6 +196,7 @@ def pack(solutions: Sequence[Solution]) -> bytes:
             "converged": solution.converged,
             "error": solution.error,
             "same_as": solution.same_as and places[solution.same_as],
+            "identities": solution.identities,
         }
         for solution in solutions
     ]
@@ -221,4 +236,5 @@ def _solutions(entries: Sequence[Any], predicted: np.ndarray) -> Iterator[Soluti
             converged=entry["converged"],
             error=entry["error"],
             same_as=None if same_as is None else problems[same_as],
+            identities=entry["identities"],
         )

@@ -7,7 +7,7 @@ give the same predictions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,10 @@ class Solution:
     same_as : Problem or None
         The problem whose solution this is, being found to be the same on these splits; it has
         been yielded before.
+    identities : int
+        How many of its machines, one for each pair of classes and fold, have a kernel that float32
+        takes for the identity. An engine that looks for them trains the machines of a pair, fold
+        and C once for all such gammas; their predictions differ all the same.
     """
 
     problem: Problem
@@ -58,6 +62,7 @@ class Solution:
     converged: bool = True
     error: str | None = None
     same_as: Problem | None = None
+    identities: int = 0
 
 
 class Trained(Protocol):
@@ -90,6 +95,12 @@ class Engine(Protocol):
     def suited_to(self, splits: Sequence[Split]) -> Engine:
         """Return the engine that has the memory to solve these splits: this one, as a rule."""
 
+    def prepared(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine, holding what several calls on these splits have in common.
+
+        It lasts as long as the engine that is returned; this one holds nothing.
+        """
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact on these splits, see `trainer.grid.planner`."""
 
@@ -100,12 +111,19 @@ class Engine(Protocol):
         """
 
     def solve(
-        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+        self,
+        problems: Sequence[Problem],
+        splits: Sequence[Split],
+        *,
+        shortcuts: bool = True,
+        advanced: Callable[[float], None] = lambda _: None,
     ) -> Iterator[Solution]:
         """Cross-validate each problem, yielding each as soon as it is solved, in any order.
 
         Leaving the iteration early stops what has not begun. With `shortcuts` an engine may leave
-        out what it finds to be the same problem again, and says so in `Solution.same_as`.
+        out what it finds to be the same problem again, and says so in `Solution.same_as`. An engine
+        whose solutions come late calls `advanced` meanwhile, with the share of the work that is
+        done, from 0 to 1 and never less than before.
         """
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:

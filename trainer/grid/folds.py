@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +65,27 @@ class Split:
     testing_rows: Indices
 
 
-def split(matrix: Float32, layout: Layout, labels: Indices, fold_of: Indices) -> list[Split]:
-    """Fit the inner chain on each training part; one `Split` for each fold that has rows."""
+def split(
+    matrix: Float32,
+    layout: Layout,
+    labels: Indices,
+    fold_of: Indices,
+    training: Mapping[int, NDArray[np.bool_]] | None = None,
+) -> list[Split]:
+    """Fit the inner chain on each training part; one `Split` for each fold that has rows.
+
+    `training` says by fold which rows are trained on, none of them in the fold; by default all
+    that are not.
+    """
     return [
-        _split_one(matrix, layout, labels, fold_of == fold) for fold in np.unique(fold_of).tolist()
+        _split_one(
+            matrix,
+            layout,
+            labels,
+            fold_of == fold,
+            fold_of != fold if training is None else training[fold],
+        )
+        for fold in np.unique(fold_of).tolist()
     ]
 
 
@@ -77,11 +94,12 @@ def _split_one(
     layout: Layout,
     labels: Indices,
     held_out: NDArray[np.bool_],
+    trained_on: NDArray[np.bool_],
 ) -> Split:
-    chain = InnerChain(layout).fit(matrix[~held_out])
-    codes, class_of_code = by_first_appearance(labels[~held_out])
+    chain = InnerChain(layout).fit(matrix[trained_on])
+    codes, class_of_code = by_first_appearance(labels[trained_on])
     return Split(
-        training=chain.transform(matrix[~held_out]).astype(np.float64),
+        training=chain.transform(matrix[trained_on]).astype(np.float64),
         testing=chain.transform(matrix[held_out]).astype(np.float64),
         training_codes=codes,
         class_of_code=class_of_code,

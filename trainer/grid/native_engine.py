@@ -7,11 +7,10 @@ interpreter lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from trainer.models.svm import PairwiseSvm, pairs
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-SECONDS_BETWEEN_SIGNALS = 0.1  # Python's signal handlers run that often
+SECONDS_BETWEEN_LOOKS = 0.1  # at signals, whose handlers Python runs then, and at progress
 
 NOT_FINITE = (  # scikit-learn's words
     "The dual coefficients or intercepts are not finite. "
@@ -80,7 +79,19 @@ class NativeEngine:
     classes: 0.9 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four equal classes, d = 700.
     Where that is more than `memory`, fewer threads are used, then splits are solved in turns (and
     solutions come late); where one thread with one split needs more, `suited_to` hands over to the
-    `sklearn` engine, which computes rows of the kernel as it needs them.
+    `sklearn` engine, which computes rows of the kernel as it needs them. The limit is that of one
+    search: several at a time, on threads of the caller's, have as many times the memory. The
+    solutions themselves, the splits, and what the interpreter takes are not counted, nor are freed
+    blocks that the allocator keeps for later (glibc's, of less than 32 MiB each).
+
+    A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
+    libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
+    squared differences, products add up in another order (and are fused with the addition on AVX2
+    and AVX-512), and e**x differs by a unit in the last place for about 2 % of x. A decision that
+    is 0 but for such bits may thus fall to the other side. It cannot where the kernel values are
+    exact: those of polynomial kernels where inner products and their cubes are (zeros, small
+    integers, few binary places), those of radial ones between copies of a row. Nor can it, whatever
+    the bits, where one vector of each class cancel each other: equal coefficients, equal distances.
     """
 
     jobs: int | None = None
@@ -88,9 +99,7 @@ class NativeEngine:
     memory: int = MEMORY
     instruction_set: str = ""
     name: str = "native"
-    _matrices: WeakKeyDictionary[Split, Matrices] = field(
-        default_factory=WeakKeyDictionary, compare=False, repr=False
-    )
+    _prepared: Mapping[Split, Matrices] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def description(self) -> str:
@@ -107,6 +116,12 @@ class NativeEngine:
         has_room = all(self._threads_for([Rows.of(split)]) for split in splits)
         return self if has_room else self._instead
 
+    def prepared(self, splits: Sequence[Split]) -> NativeEngine:
+        """Return this engine with the inner products of these splits, if they are to be held."""
+        if len(self._turns(splits)) > 1:
+            return self
+        return replace(self, _prepared=dict(zip(splits, self._matrices_of(splits), strict=True)))
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         if len(self._turns(splits)) > 1:
@@ -120,23 +135,30 @@ class NativeEngine:
         return [path.problems for path in paths_of(problems)]
 
     def solve(
-        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+        self,
+        problems: Sequence[Problem],
+        splits: Sequence[Split],
+        *,
+        shortcuts: bool = True,
+        advanced: Callable[[float], None] = lambda _: None,
     ) -> Iterator[Solution]:
         """Cross-validate each problem; see `Engine.solve`."""
         count = sum(len(split.testing_rows) for split in splits)
         tallies = {path: Tally(path, count) for path in paths_of(problems)}
         turns = self._turns(splits)
-        for turn in turns:
-            matrices = self._matrices_of(turn)
-            refusal = next((each.refusal for each in matrices if each.refusal), None)
-            if refusal:
+        for number, turn in enumerate(turns):
+
+            def told(share: float, number: int = number) -> None:
+                advanced((number + share) / len(turns))
+
+            try:
+                for path in self._solve(tallies, turn, shortcuts=shortcuts, advanced=told):
+                    if turn is turns[-1]:
+                        yield from tallies[path].solutions(NOT_FINITE)
+            except _RefusedError as refused:
                 nothing = np.full(count, -1, dtype=np.intp)
-                yield from (Solution(problem, nothing, error=refusal) for problem in problems)
+                yield from (Solution(one, nothing, error=str(refused)) for one in problems)
                 return
-            self._matrices.clear()
-            for path in self._solve(tallies, turn, matrices, shortcuts=shortcuts):
-                if turn is turns[-1]:
-                    yield from tallies[path].solutions(NOT_FINITE)
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
         """Train one machine; see `Engine.fit`."""
@@ -159,7 +181,9 @@ class NativeEngine:
             for a, b in pairs(len(weights))
         ]
         with closing(self._run([rows], [matrices], tasks, saturate=False, keep=True)) as run:
-            taken = {task: run.take_trained(task) for task in _done(run, len(tasks))}
+            taken = {
+                task: run.take_trained(task) for task in _done(run, len(tasks), lambda _: None)
+            }
         # Of each pair in their order:
         coefficients, rho, iterations, converged, finite = zip(
             *(taken[task] for task in range(len(tasks))), strict=True
@@ -194,30 +218,35 @@ class NativeEngine:
         return multiply(rows, instruction_set=self.instruction_set, threads=self.threads)
 
     def _matrices_of(self, splits: Sequence[Split]) -> list[Matrices]:
-        for split in splits:
-            if split not in self._matrices:
-                self._matrices[split] = self._multiplied(Rows.of(split))
-        return [self._matrices[split] for split in splits]
+        return [self._prepared.get(split) or self._multiplied(Rows.of(split)) for split in splits]
 
     def _solve(
         self,
         tallies: Mapping[Path, Tally],
         splits: Sequence[Split],
-        matrices: Sequence[Matrices],
         *,
         shortcuts: bool,
+        advanced: Callable[[float], None],
     ) -> Iterator[Path]:
-        """Solve all paths on some splits; yield each path when it is done with them."""
+        """Solve all paths on some splits; yield each path when it is done with them.
+
+        Nothing outside of this call holds their matrices, so those of one turn are gone before
+        those of the next are made.
+        """
+        matrices = self._matrices_of(splits)
+        refusal = next((each.refusal for each in matrices if each.refusal), None)
+        if refusal:
+            raise _RefusedError(refusal)
         rows = [Rows.of(split) for split in splits]
         items = plan(list(tallies), splits, matrices, shortcuts=shortcuts)
         left = dict.fromkeys(tallies, len(splits))
         tasks = [item.task for item in items]
         with closing(self._run(rows, matrices, tasks, saturate=shortcuts, keep=False)) as run:
-            for task in _done(run, len(items)):
+            for task in _done(run, len(items), advanced):
                 item = items[task]
                 solved = Solved(*run.take(task))
                 for path, decisions in zip(item.paths, solved.decisions, strict=True):
-                    if tallies[path].add(splits[item.split], item.pair, solved, decisions):
+                    if tallies[path].add(splits[item.split], item, solved, decisions):
                         left[path] -= 1
                         if not left[path]:
                             yield path
@@ -243,14 +272,24 @@ class NativeEngine:
         )
 
 
+class _RefusedError(Exception):
+    """scikit-learn would not take the rows, in its own words."""
+
+
 def _untrainable(reason: str) -> DatasetError:
     return DatasetError(f"the support vector machine cannot be trained: {reason}")
 
 
-def _done(run: Run, count: int) -> Iterator[int]:
-    """Yield tasks as they are done; between them Python's signal handlers have their turn."""
+def _done(run: Run, count: int, advanced: Callable[[float], None]) -> Iterator[int]:
+    """Yield tasks as they are done; meanwhile Python's signal handlers have their turn.
+
+    `advanced` is told of the share of the work that is done, whether a task is done or not.
+    """
+    share = 0.0
     while count:
-        task = run.wait(SECONDS_BETWEEN_SIGNALS)
+        task = run.wait(SECONDS_BETWEEN_LOOKS)
+        share = max(share, run.progress())
+        advanced(share)
         if task is not None:
             count -= 1
             yield task

@@ -71,12 +71,15 @@ class Item:
         Place in the order of `pairs`.
     paths : tuple of Path
         More than one only where their kernels are equal in float32.
+    identity : bool
+        Whether these kernels are identities there.
     task : Task
     """
 
     split: int
     pair: int
     paths: tuple[Path, ...]
+    identity: bool
     task: Task
 
 
@@ -87,45 +90,59 @@ def plan(
     *,
     shortcuts: bool,
 ) -> list[Item]:
-    """Return the work items of paths on splits, path by path."""
+    """Return the work items of paths on splits, kernel matrix by kernel matrix."""
     identity = [
         each.identity_gammas() if shortcuts else np.full((each.n_classes,) * 2, np.inf)
         for each in matrices
     ]
     items: list[Item] = []
     merged: set[tuple[Path, int, int]] = set()
-    for path in paths:
-        for number, split in enumerate(splits):
-            weights = class_weights(split.training_codes, balance=path.first.balance_classes)
-            bounds = [(problem.C * weights).tolist() for problem in path.problems]
-            for pair, (a, b) in enumerate(pairs(len(weights))):
-                if (path, number, pair) in merged:
-                    continue
-                together = _together(path, paths, identity[number][a, b])
-                merged.update((other, number, pair) for other in together)
-                task = Task(
-                    number,
-                    a,
-                    b,
-                    path.first.kernel == "rbf",
-                    [other.first.gamma for other in together],
-                    [(bound[a], bound[b]) for bound in bounds],
-                )
-                items.append(Item(number, pair, together, task))
+    for number, path in _by_matrix(paths, len(splits)):
+        codes = splits[number].training_codes
+        weights = class_weights(codes, balance=path.first.balance_classes)
+        bounds = [(problem.C * weights).tolist() for problem in path.problems]
+        for pair, (a, b) in enumerate(pairs(len(weights))):
+            if (path, number, pair) in merged:
+                continue
+            least = identity[number][a, b]
+            together = _together(path, paths, least)
+            merged.update((other, number, pair) for other in together)
+            task = Task(
+                number,
+                a,
+                b,
+                path.first.kernel == "rbf",
+                [other.first.gamma for other in together],
+                [(bound[a], bound[b]) for bound in bounds],
+            )
+            items.append(Item(number, pair, together, _is_identity(path, least), task))
     return items
+
+
+def _by_matrix(paths: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
+    """Yield each path on each split; those that share a matrix in a row, so that it can go then."""
+    sharing: dict[tuple[str, float], list[Path]] = {}
+    for path in paths:
+        sharing.setdefault((path.first.kernel, path.first.gamma), []).append(path)
+    for together in sharing.values():
+        for number in range(count):
+            yield from ((number, path) for path in together)
+
+
+def _is_identity(path: Path, identity_gamma: float) -> bool:
+    return path.first.kernel == "rbf" and bool(path.first.gamma > identity_gamma)
 
 
 def _together(path: Path, paths: Sequence[Path], identity_gamma: float) -> tuple[Path, ...]:
     """Return the paths whose kernel is an identity as this one's is, and their C the same."""
-    if path.first.kernel != "rbf" or not path.first.gamma > identity_gamma:
+    if not _is_identity(path, identity_gamma):
         return (path,)
     values = [problem.C for problem in path.problems]
     others = [
         other
         for other in paths
         if other is not path
-        and other.first.kernel == "rbf"
-        and other.first.gamma > identity_gamma
+        and _is_identity(other, identity_gamma)
         and other.first.balance_classes == path.first.balance_classes
         and [problem.C for problem in other.problems] == values
     ]
@@ -142,16 +159,18 @@ class Tally:
         self.converged = np.ones(points, dtype=bool)
         self.finite = np.ones(points, dtype=bool)
         self.solved_as = np.zeros(points, dtype=np.intp)
+        self.identities = 0
         self._decisions: dict[Split, dict[int, Float64]] = {}
 
-    def add(self, split: Split, pair: int, solved: Solved, decisions: Float64) -> bool:
+    def add(self, split: Split, item: Item, solved: Solved, decisions: Float64) -> bool:
         """Add one pair of one split; whether it was the split's last."""
+        self.identities += int(item.identity)
         self.converged &= solved.converged
         self.finite &= solved.finite
         np.maximum(self.solved_as, solved.solved_as, out=self.solved_as)
         n_classes = len(split.class_of_code)
         decided = self._decisions.setdefault(split, {})
-        decided[pair] = decisions
+        decided[item.pair] = decisions
         if len(decided) < n_classes * (n_classes - 1) // 2:
             return False
         del self._decisions[split]
@@ -173,6 +192,7 @@ class Tally:
                     self.predicted[point],
                     converged=bool(self.converged[point]),
                     same_as=None if same == problem else same,
+                    identities=self.identities,
                 )
             else:
                 nothing = np.full_like(self.predicted[point], -1)

@@ -16,7 +16,7 @@ from trainer.dataset import Dataset
 from trainer.errors import DatasetError
 from trainer.grid.checkpoints import Resumption
 from trainer.grid.engine import Engine
-from trainer.grid.folds import assign_folds
+from trainer.grid.fold_plan import FoldPlan
 from trainer.grid.project import Combination, Project
 from trainer.grid.search import best_of, search
 from trainer.models.fitting import fit
@@ -46,14 +46,14 @@ class Nested:
     chosen: tuple[Combination, ...]
 
 
-def check_nestable(dataset: Dataset, fold_of: Indices) -> None:
+def check_nestable(dataset: Dataset, fold_of: Indices, plan: FoldPlan) -> None:
     """Refuse a dataset too small to be searched without one of its folds.
 
     Raises
     ------
     DatasetError
         A class has fewer than two recordings outside of a fold: fewer than three in all, or
-        three in two folds.
+        three in two folds. Or there are no inner folds of one that `plan` allows.
     """
     n_classes = len(dataset.classes)
     left = [
@@ -69,6 +69,8 @@ def check_nestable(dataset: Dataset, fold_of: Indices) -> None:
             f"{MIN_RECORDINGS} are needed: leave out the option 'nested', add recordings, "
             f"or use more folds"
         )
+    for fold in np.unique(fold_of).tolist():
+        plan.inside(dataset, fold_of, fold)
 
 
 def nest(
@@ -77,7 +79,7 @@ def nest(
     fold_of: Indices,
     engine: Engine,
     *,
-    seed: int,
+    plan: FoldPlan,
     collapse: bool = True,
     resumption: Resumption | None = None,
     solved: Callable[[int], None] = lambda _: None,
@@ -85,14 +87,13 @@ def nest(
     """Search on the rest of each fold, and predict the fold with what won.
 
     `solved` is told how many combinations are done, of all outer folds together; for `resumption`
-    see `search`.
+    see `search`. `plan` gives the inner folds.
     """
     predicted = np.full(len(fold_of), -1, dtype=np.intp)
     chosen: list[Combination] = []
-    for fold in np.unique(fold_of):
+    for fold in np.unique(fold_of).tolist():
         before = len(chosen) * len(project.combinations())
-        training = dataset.take(np.flatnonzero(fold_of != fold))
-        inner = assign_folds(training.recordings, training.labels, project.folds, seed)
+        training, inner = plan.inside(dataset, fold_of, fold)
         results = search(
             training,
             project,

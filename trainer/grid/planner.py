@@ -16,6 +16,7 @@ The native engine finds two more while it solves, and looks at each pair of each
 * **C saturation.** Where the solver converged and never met C, every larger C takes the same steps.
 * **Identity kernels.** Where gamma times the smallest squared distance exceeds 104, all other
   values of the kernel are 0 in float32: such gammas share their solutions, not their predictions.
+  So none of them is the same as another; `Solution.identities` counts the machines.
 """
 
 from __future__ import annotations

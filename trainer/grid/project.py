@@ -6,13 +6,18 @@ nine C and eight gamma are 720 combinations, each cross-validated over five fold
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 PREPROCESSINGS = ("basic", "lowlevel", "nobands", "normalized", "gaussianized")
 KERNELS = ("poly", "rbf")
 C_EXPONENTS = (-5, -3, -1, 1, 3, 5, 7, 9, 11)
 GAMMA_EXPONENTS = (3, 1, -1, -3, -5, -7, -9, -11)
+
+Grouping = Literal["artist", "release_group"]
+GROUP_NOUNS: Mapping[Grouping, str] = {"artist": "artist", "release_group": "album"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,14 @@ class Project:
     nested : bool
         Also estimate the accuracy of the whole search by nested cross-validation: honest, and
         as many times dearer as there are folds.
+    group_by : {"artist", "release_group"} or None
+        What no two folds share, see `trainer.grid.fold_plan`.
+    given_folds : tuple of tuple of str
+        Ids of each fold, where they are not to be drawn; `folds` is their number then.
+    repeats : int
+        How often the chosen combination is cross-validated, each time over other folds.
+    learning_curve : bool
+        Also train the chosen combination on parts of the recordings.
     """
 
     preprocessings: tuple[str, ...] = PREPROCESSINGS
@@ -61,6 +74,10 @@ class Project:
     balance_classes: tuple[bool, ...] = (False,)
     folds: int = 5
     nested: bool = False
+    group_by: Grouping | None = None
+    given_folds: tuple[tuple[str, ...], ...] = ()
+    repeats: int = 1
+    learning_curve: bool = False
 
     def combinations(self) -> list[Combination]:
         """Every combination in grid order: the first of equally good ones is chosen."""
@@ -72,3 +89,14 @@ class Project:
             self.balance_classes,
         )
         return [Combination(*point) for point in axes]
+
+    def only(self, chosen: Combination) -> Project:
+        """Return the project of one of the combinations."""
+        return replace(
+            self,
+            preprocessings=(chosen.preprocessing,),
+            kernels=(chosen.kernel,),
+            c_exponents=(chosen.c_exponent,),
+            gamma_exponents=(chosen.gamma_exponent,),
+            balance_classes=(chosen.balance_classes,),
+        )

@@ -54,6 +54,11 @@ def _mean_recall(labels: Indices, right: NDArray[np.bool_]) -> float:
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
+def balanced_accuracy(labels: Indices, predicted: Indices) -> float:
+    """Return the mean recall of the classes over all recordings, in percent."""
+    return 100.0 * _mean_recall(labels, labels == predicted)
+
+
 def confusion(actual: Indices, predicted: Indices, n_classes: int) -> Indices:
     """Count recordings by actual class (row) and predicted class (column).
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -44,6 +45,8 @@ class CombinationResult:
         The combination that was solved in its place, being the same problem.
     engine : str or None
         Name of what solved it; None if it came to nothing before.
+    identities : int
+        Machines of it whose kernel is an identity, see `Solution`.
     instead : str or None
         Why that is not the engine that was asked for; None if it is.
     """
@@ -55,6 +58,7 @@ class CombinationResult:
     error: str | None = None
     same_as: Combination | None = None
     engine: str | None = None
+    identities: int = 0
     instead: str | None = None
 
 
@@ -87,7 +91,8 @@ def search(
     name : str
         What `resumption` calls this search.
     solved : callable
-        Told how many combinations are done, each time some are.
+        Told now and then how many combinations are done. Those that are being solved count by their
+        share of the work, so that hard ones are seen to go on.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def search(
     """
     account = account or Account()
     resumption = resumption or Resumption()
+    steps = _Steps(solved)
     results: dict[Combination, CombinationResult] = {}
     seen: dict[str, list[Split]] = {}
     by_preprocessing = groupby(project.combinations(), key=lambda item: item.preprocessing)
@@ -108,7 +114,7 @@ def search(
         except DatasetError as error:  # of one preprocessing; the others may do
             for combination in combinations:
                 results[combination] = _failed(combination, str(error), len(fold_of))
-            solved(len(results))
+            steps.reached(len(results))
             continue
         if twin:
             found = _copied(combinations, twin, results)
@@ -122,14 +128,33 @@ def search(
                 resumption=resumption,
                 part=f"{name} {preprocessing}",
                 collapse=collapse,
+                advanced=partial(steps.advanced, len(results), len(combinations)),
             )
         with account.of("solver"):
             for result in found:
                 results[result.combination] = result
-                solved(len(results))
+                steps.reached(len(results))
         if preprocessing in {"basic", "normalized"}:  # the only two that can be one experiment
             seen[preprocessing] = splits
     return [results[combination] for combination in project.combinations()]
+
+
+class _Steps:
+    """Tells how far a search has come, and never that it has gone back."""
+
+    def __init__(self, solved: Callable[[int], None]) -> None:
+        self._solved = solved
+        self._done = 0
+
+    def reached(self, done: int) -> None:
+        self._done = max(self._done, done)
+        self._solved(self._done)
+
+    def advanced(self, before: int, count: int, share: float) -> None:
+        """Count a share of `count` combinations that are being solved, beside those `before`."""
+        done = before + int(share * count)
+        if done > self._done:
+            self.reached(done)
 
 
 def best_of(results: Sequence[CombinationResult]) -> CombinationResult:
@@ -154,8 +179,40 @@ def _rank(result: CombinationResult) -> tuple[float, bool]:
     return (round(accuracy, EQUAL), result.converged)
 
 
-def splits_of(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
+def cross_validate(
+    dataset: Dataset,
+    combination: Combination,
+    splits: Sequence[Split],
+    fold_of: Indices,
+    engine: Engine,
+    *,
+    resumption: Resumption,
+    name: str,
+) -> CombinationResult:
+    """Cross-validate one combination on splits that are made already, see `search`."""
+    (result,) = _solve(
+        dataset,
+        [combination],
+        splits,
+        fold_of,
+        engine,
+        resumption=resumption,
+        part=f"{name} {combination.preprocessing}",
+        collapse=False,
+        advanced=lambda _: None,
+    )
+    return result
+
+
+def splits_of(
+    dataset: Dataset,
+    name: str,
+    fold_of: Indices,
+    training: Mapping[int, NDArray[np.bool_]] | None = None,
+) -> list[Split]:
     """Return what the machine gets in each fold under a preprocessing.
+
+    `training` says what is trained on, as for `split`.
 
     Raises
     ------
@@ -166,7 +223,7 @@ def splits_of(dataset: Dataset, name: str, fold_of: Indices) -> list[Split]:
     matrix = chain.fit_transform(dataset.values)
     if not chain.layout_.width:
         raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
-    splits = split(matrix, chain.layout_, dataset.labels, fold_of)
+    splits = split(matrix, chain.layout_, dataset.labels, fold_of, training)
     if not all(split.training.shape[1] for split in splits):
         raise DatasetError(f"preprocessing {name!r} leaves a fold no descriptor that varies in it")
     return splits
@@ -209,17 +266,20 @@ def _solve(
     resumption: Resumption,
     part: str,
     collapse: bool,
+    advanced: Callable[[float], None],
 ) -> Iterator[CombinationResult]:
     """Solve each distinct problem and yield a result for each combination that it stands for."""
     taken = suited(engine, splits)
-    engine = taken.engine
+    engine = taken.engine.prepared(splits)
     gammas = [problem_of(item).gamma for item in combinations if item.kernel == "poly"]
     scales = collapse and bool(gammas) and engine.scales_freely(splits, sorted(set(gammas)))
     groups = group(combinations, collapse_polynomial=scales)
     gamma = gammas[0] if scales else None
     members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
     solved: dict[Problem, CombinationResult] = {}
-    for solution in resumption.solve(members_of, splits, engine, part=part, shortcuts=collapse):
+    for solution in resumption.solve(
+        members_of, splits, engine, part=part, shortcuts=collapse, advanced=advanced
+    ):
         representative, *others = members_of[solution.problem]
         if solution.same_as:
             original = solved[solution.same_as]
@@ -249,4 +309,5 @@ def _result(
         scores=scores,
         converged=solution.converged and not solution.error,
         error=solution.error,
+        identities=solution.identities,
     )

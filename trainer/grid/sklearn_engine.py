@@ -77,6 +77,11 @@ class SklearnEngine:
         del splits
         return self
 
+    def prepared(self, splits: Sequence[Split]) -> Engine:
+        """Return this engine: its calls have nothing in common."""
+        del splits
+        return self
+
     def scales_freely(self, splits: Sequence[Split], gammas: Sequence[float]) -> bool:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         return planner.scales_freely(splits, gammas)
@@ -86,10 +91,15 @@ class SklearnEngine:
         return [(problem,) for problem in problems]
 
     def solve(
-        self, problems: Sequence[Problem], splits: Sequence[Split], *, shortcuts: bool = True
+        self,
+        problems: Sequence[Problem],
+        splits: Sequence[Split],
+        *,
+        shortcuts: bool = True,
+        advanced: Callable[[float], None] = lambda _: None,
     ) -> Iterator[Solution]:
         """Cross-validate each problem; see `Engine.solve`. There are no shortcuts here."""
-        del shortcuts
+        del shortcuts, advanced  # the solutions themselves tell how far it has come
         pool = Parallel(
             n_jobs=self.jobs or usable_processors(),
             backend="threading",

@@ -17,7 +17,7 @@ from trainer.grid.project import Combination
 from trainer.layout import Layout
 from trainer.models.bundle import Model
 from trainer.models.probability import Calibration, fit_sigmoids
-from trainer.models.svm import PairwiseSvm, vote
+from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.chain import InnerChain, Preprocessing
 from trainer.preprocessing.steps import FittedStep
 
@@ -90,8 +90,7 @@ class Fitted:
         values = dataset.values[np.ix_(rows, self.columns)]
         for step in self.steps:
             values = step.apply(values)
-        decisions = self.svm.decisions(values.astype(np.float64))
-        return self.label_of_code[vote(decisions, len(self.weights))]
+        return self.label_of_code[self.svm.predict(values.astype(np.float64))]
 
 
 def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:

@@ -19,7 +19,7 @@ from trainer.visible import visible
 
 SHADES = 10  # steps of a heat map, from 0
 MOST_CLASSES = 40  # of a confusion matrix; beyond, the list of confusions says more
-MOST_CONFUSIONS = 20
+MOST_CONFUSIONS = 10
 MOST_MISCLASSIFIED = 500
 MOST_CELLS = 10_000  # of all heat maps together
 MOST_NAMED = 200  # descriptors or recordings in one list
@@ -454,6 +454,29 @@ def _removed(document: ReportDocument) -> Iterator[Named]:
             yield Named(visible(reason), len(names), shown)
 
 
+def _fold_facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
+    if folds := _cross_validation(document):
+        yield "cross-validation", folds
+    if document.repeats:
+        spread = f"{document.repeats.mean:.1f} ± {document.repeats.std:.1f} %"
+        yield "over other folds", f"{spread} in {len(document.repeats.accuracies)} assignments"
+
+
+def _cross_validation(document: ReportDocument) -> str:
+    known = document.cross_validation
+    if known is None:  # a report of AcousticBrainz's, or of before
+        asked = (document.parameters or {}).get("evaluation")
+        count = asked.get("nfold") if isinstance(asked, Mapping) else None
+        return f"{count} folds, stratified by class" if isinstance(count, int) else ""
+    if known.given:
+        return f"{known.folds} folds, as they were given"
+    if known.group_by is None:
+        return f"{known.folds} folds, stratified by class"
+    noun = "album" if known.group_by == "release_group" else visible(known.group_by)
+    unknown = f", and of {known.ungrouped:,} recordings unknown" if known.ungrouped else ""
+    return f"{known.folds} folds, no {noun} in two of them ({known.groups or 0:,}{unknown})"
+
+
 def _facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
     if _chosen(document):
         yield "chosen combination", _chosen(document)
@@ -463,9 +486,7 @@ def _facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
         more = f", {failed} failed" if failed else ""
         more += f", {stopped} did not converge" if stopped else ""
         yield "search", f"{len(document.grid):,} combinations{more}"
-    folds = (document.parameters or {}).get("evaluation")
-    if isinstance(folds, Mapping) and isinstance(folds.get("nfold"), int):
-        yield "cross-validation", f"{folds['nfold']} folds, stratified by class"
+    yield from _fold_facts(document)
     if document.seed is not None:
         yield "seed", str(document.seed)
     if document.engine:

@@ -119,6 +119,16 @@ class Repeats(_Part):
     std: Percent
 
 
+class CrossValidation(_Part):
+    """How recordings came into folds."""
+
+    folds: Count
+    group_by: Maybe[StrictStr] = None
+    groups: Maybe[Count] = None
+    ungrouped: Maybe[Count] = None
+    given: Maybe[bool] = None
+
+
 class ReportDocument(_Part):
     """What the page shows of a report; see `trainer.evaluation.Evaluation.report`."""
 
@@ -134,6 +144,7 @@ class ReportDocument(_Part):
     held_out: Maybe[Estimated] = None
     repeats: Maybe[Repeats] = None
     learning_curve: Maybe[list[CurvePoint]] = None
+    cross_validation: Maybe[CrossValidation] = None
     parameters: Maybe[dict[str, Any]] = None
     confusion_matrix: Maybe[dict[StrictStr, Any]] = None
     per_class: Maybe[dict[StrictStr, ClassFigures]] = None

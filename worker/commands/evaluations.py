@@ -90,8 +90,30 @@ def _headline(report: Any) -> Iterator[tuple[str, str]]:
         yield "nested estimate", _with_deviation(at(report, "nested"))
     if number(at(report, "held_out", "accuracy")) is not None:
         yield "left-out artists", percent(at(report, "held_out", "accuracy"))
+    if number(at(report, "repeats", "mean")) is not None:
+        yield "over other folds", _repeats(at(report, "repeats"))
+    if curve := _curve(at(report, "learning_curve")):
+        yield "learning curve", curve
     yield "best parameters", parameters(report)
     yield from _search(report)
+
+
+def _repeats(repeats: Any) -> str:
+    each = [value for value in map(number, _list(at(repeats, "accuracies"))) if value is not None]
+    spread = number(at(repeats, "std"))
+    around = "" if spread is None else f" ± {spread:.2f}"
+    extent = f", {percent(min(each))} to {percent(max(each))}" if each else ""
+    return f"{percent(at(repeats, 'mean'))}{around} over {len(each)} assignments of folds{extent}"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _curve(points: Any) -> str:
+    """Say how many recordings gave which accuracy, growing."""
+    known = [(number(at(point, "recordings")), at(point, "accuracy")) for point in _list(points)]
+    return ", ".join(f"{count:.0f}: {percent(value)}" for count, value in known if count)
 
 
 def _search(report: Any) -> Iterator[tuple[str, str]]:
@@ -157,6 +179,8 @@ def _grid(grid: list[Any]) -> str:
     if any("same_as" in entry for entry in grid if isinstance(entry, Mapping)):
         same = sum(at(entry, "same_as") is not None for entry in grid)
         parts += [f"{same} of them the same problem as another"] if same else ["each solved"]
+    identities = sum((number(at(entry, "identity_machines")) or 0) > 0 for entry in grid)
+    parts += [f"{identities} with machines trained once for several gammas"] if identities else []
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{unsettled} did not converge"] if unsettled else []
     return ", ".join(parts)

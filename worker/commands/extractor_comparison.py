@@ -166,7 +166,8 @@ def _show_unmatched(invocation: Invocation, findings: _Findings) -> None:
     """Say below the table what is not in it."""
     for recordings, what in _unmatched(findings):
         if recordings:
-            text = f"\nNot compared: {counted(len(recordings), 'recording')} {what}."
+            text = f"Not compared: {counted(len(recordings), 'recording')} {what}."
+            invocation.out.print()
             invocation.out.print(plain(text), soft_wrap=True)
 
 

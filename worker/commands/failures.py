@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import sys
 import traceback
 
@@ -48,6 +49,8 @@ def report(error: Exception, *, debug: bool) -> int:
     int
         The exit code.
     """
+    if _logs_json():
+        return _log(error, debug=debug)
     if debug:
         _say_traceback(error)
     if isinstance(error, click.ClickException):
@@ -66,6 +69,19 @@ def report(error: Exception, *, debug: bool) -> int:
         _say_traceback(error)
     _say("This is a defect or an unforeseen state; the lines above say where it arose.")
     return UNEXPECTED
+
+
+def _logs_json() -> bool:
+    """Whether a daemon writes its log as JSON here: then every line is to be read as such."""
+    return any(handler.name == "acoustic-json" for handler in logging.getLogger().handlers)
+
+
+def _log(error: Exception, *, debug: bool) -> int:
+    code = expected_code(error)
+    told = debug or code is None
+    said = str(error) if code is not None else "an unforeseen error ended the daemon"
+    logging.getLogger("worker.commands").error(said, exc_info=error if told else None)
+    return UNEXPECTED if code is None else code
 
 
 def expected_code(error: Exception) -> int | None:

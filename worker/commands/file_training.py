@@ -12,6 +12,7 @@ from trainer.descriptors import LowLevel, flatten
 from trainer.documents import read_documents
 from trainer.errors import DocumentError
 from trainer.evaluation import Evaluation
+from trainer.given_folds import read_folds
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
 from trainer.report_page import report_page
@@ -33,12 +34,15 @@ _SAME_NAME = (
     "c_values",
     "gamma_values",
     "folds",
+    "group_by",
     "seed",
+    "repeats",
+    "missing",
 )
 # The report holds them all.
 _FEW = 10
 
-_FLAGS = ("balance_classes", "nested")
+_FLAGS = ("balance_classes", "nested", "learning_curve")
 _FLAGS_OFF = ("shortcuts",)
 
 
@@ -48,8 +52,8 @@ class Order:
 
     Attributes
     ----------
-    ground_truth, documents
-        Files and folders to read.
+    ground_truth, documents, folds_file
+        Files and folders to read; no folds are given if None.
     model, report, page
         Files to write; no report or page if None.
     predictions
@@ -62,6 +66,7 @@ class Order:
 
     ground_truth: Path
     documents: tuple[Path, ...]
+    folds_file: Path | None
     model: Path
     report: Path | None
     page: Path | None
@@ -90,7 +95,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     trainer.errors.TrainerError
         Options, classes or documents have to change.
     """
-    read = (order.ground_truth, *order.documents)
+    read = [path for path in (order.ground_truth, *order.documents, order.folds_file) if path]
     model = destination(order.model, apart_from=read)
     report_file = order.report and destination(order.report, apart_from=(*read, model))
     others = (*read, model, report_file) if report_file else (*read, model)
@@ -127,6 +132,9 @@ def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluation:
     options = JobOptions.parse(order.options)
+    project = options.project
+    if order.folds_file is not None:
+        project = options.project_over(read_folds(order.folds_file))
     with account.of("reading"):
         ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
@@ -136,7 +144,7 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
             dataset = prepare(ground_truth, documents, options)
         return train_dataset(
             dataset,
-            options.project,
+            project,
             options.seed,
             engine=order.engine,
             jobs=order.jobs,
@@ -153,6 +161,7 @@ def _provenance(order: Order) -> dict[str, Any]:
     return {
         "ground_truth": order.ground_truth.name,
         "documents": [path.name for path in order.documents],
+        **({"folds_file": order.folds_file.name} if order.folds_file else {}),
     }
 
 

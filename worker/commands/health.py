@@ -16,6 +16,7 @@ from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
 from schema.models import published_files, shown_twice
+from schema.pauses import Queue, paused
 from worker.commands.connections import explained
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
@@ -150,6 +151,10 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
         pause = evaluation_jobs.paused(connection)
         if pause is not None:
             yield Finding("jobs", paused_sentence(pause), State.WARNING)
+        pause = paused(connection, Queue.HIGHLEVEL)
+        if pause is not None:
+            told = paused_sentence(pause, resume="acoustic highlevel resume")
+            yield Finding("highlevel", told, State.WARNING)
         yield from _published(connection, models)
 
 

@@ -121,7 +121,8 @@ def backfill(invocation: Invocation, *, model: str | None, limit: int | None) ->
     """Put recordings into the queue that lack outputs of a published model.
 
     It may be interrupted: called again, it goes on where it was. Outputs that are there stay as
-    they are. What the daemon computes meanwhile is what was submitted first, then this.
+    they are. What the daemon computes meanwhile is what was submitted first, then this. Models that
+    only profiles name are backfilled where they are named by --model, for workers that have them.
     """
     from schema import highlevel as queue  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
@@ -132,17 +133,22 @@ def backfill(invocation: Invocation, *, model: str | None, limit: int | None) ->
         with engine.connect() as connection:
             chosen = _published(connection, model)
         ids = [one.id for one in chosen]
+        of_profile = any(one.path is None for one in chosen)
         names = ", ".join(f"{one.name} {one.version}" for one in chosen)
         invocation.notes.print(plain(f"Looking for recordings that lack {names}."))
         while not through and (limit is None or looked < limit):
             size = _STEP if limit is None else min(_STEP, limit - looked)
             with engine.begin() as connection:
-                step = queue.backfill(connection, ids, limit=size, first=looked == 0)
+                step = queue.backfill(
+                    connection, ids, limit=size, first=looked == 0, of_profile=of_profile
+                )
             looked, enqueued = looked + step.looked, enqueued + step.enqueued
             through = step.after is None
             invocation.notes.print(_progress(step, looked, enqueued))
     done = "All were looked at" if through else "Not all were looked at yet"
     invocation.out.print(f"{done}: {_counted(enqueued, 'put into the queue')}")
+    if of_profile:
+        invocation.notes.print(plain(_for_profiles(chosen)), soft_wrap=True)
 
 
 @highlevel.command()
@@ -185,16 +191,46 @@ def status(invocation: Invocation, *, json: bool) -> None:
     """Show the queue, and how far the sweep and backfills are."""
     from schema import highlevel as queue  # noqa: PLC0415
     from schema.models import list_published  # noqa: PLC0415
+    from schema.pauses import Queue, paused  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
-    from worker.commands.job_status import as_json  # noqa: PLC0415
+    from worker.commands.job_status import as_json, paused_sentence  # noqa: PLC0415
 
     with database(invocation) as engine, engine.connect() as connection:
         found = queue.backlog(connection)
         known = list_published(connection)
+        pause = paused(connection, Queue.HIGHLEVEL)
+    if pause is not None:
+        told = paused_sentence(pause, resume="acoustic highlevel resume")
+        invocation.notes.print(plain(told), soft_wrap=True)
     if json:
         invocation.out.print(as_json(found), soft_wrap=True)
     else:
         invocation.out.print(pairs(_facts(found, known)))
+
+
+@highlevel.command()
+@click.option("--reason", help="Why, for others to see.")
+@click.pass_obj
+def pause(invocation: Invocation, *, reason: str | None) -> None:
+    """Give no further recording outputs; batches that run are finished, queueing goes on."""
+    from schema import pauses  # noqa: PLC0415
+    from worker.commands.connections import transaction  # noqa: PLC0415
+
+    with transaction(invocation) as connection:
+        answer = pauses.pause(connection, pauses.Queue.HIGHLEVEL, reason=reason)
+    invocation.out.print(plain(answer), soft_wrap=True)
+
+
+@highlevel.command()
+@click.pass_obj
+def resume(invocation: Invocation) -> None:
+    """Give recordings outputs again."""
+    from schema import pauses  # noqa: PLC0415
+    from worker.commands.connections import transaction  # noqa: PLC0415
+
+    with transaction(invocation) as connection:
+        answer = pauses.resume(connection, pauses.Queue.HIGHLEVEL)
+    invocation.out.print(plain(answer), soft_wrap=True)
 
 
 def _facts(found: "Backlog", known: "Sequence[PublishedModel]") -> list[tuple[str, object]]:
@@ -214,6 +250,7 @@ def _facts(found: "Backlog", known: "Sequence[PublishedModel]") -> list[tuple[st
     return [
         ("models", ", ".join(computed) or "none"),
         ("waiting", number(found.waiting)),
+        ("left for workers with other models", number(found.left_for_others)),
         ("tried, to be tried again", number(found.again)),
         ("failed", number(found.failed)),
         ("waiting for", "-" if found.oldest is None else f"{age(found.oldest)} at most"),
@@ -277,15 +314,31 @@ def _published(connection: object, model: str | None) -> "list[PublishedModel]":
     from schema.models import published_files  # noqa: PLC0415
 
     name, _, version = (model or "").partition(":")
-    chosen = [
-        one
-        for one in published_files(connection)  # type: ignore[arg-type]
-        if name in ("", one.name) and version in ("", one.version)
-    ]
+    known = published_files(connection)  # type: ignore[arg-type]
+    chosen = [one for one in known if name in ("", one.name) and version in ("", one.version)]
+    # Earlier versions of a profile are known too, and nobody computes them any more.
+    if not version:
+        of_profiles = [one for one in chosen if one.path is None]
+        chosen = [one for one in chosen if one.path is not None]
+        if of_profiles and not chosen:
+            named = listed(f"{one.name}:{one.version}" for one in of_profiles)
+            raise NotFound(f"Only profiles name such a model: say which by --model, {named}.")
     if not chosen:
         what = "No model" if model is None else f"No model {model}"
         raise NotFound(f"{what} is published; see acoustic models list.")
     return chosen
+
+
+def _for_profiles(chosen: "Sequence[PublishedModel]") -> str:
+    """Say who takes these recordings."""
+    named = []
+    for one in chosen:
+        origin = one.provenance.get("origin", {})
+        named.append(f"{one.name} {one.version} ({origin.get('profile', 'a profile')})")
+    return (
+        f"They wait for a worker whose profile has {listed(named)}; recordings that wait for other "
+        "reasons were left alone: call it again when the queue is empty."
+    )
 
 
 def _progress(step: "Pass", looked: int, enqueued: int) -> str:

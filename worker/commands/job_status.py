@@ -19,12 +19,12 @@ _STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "r
 ENDED = ("done", "failed")
 
 
-def paused_sentence(pause: Pause) -> str:
+def paused_sentence(pause: Pause, *, resume: str = "acoustic jobs resume") -> str:
     """Say that the queue is paused, since when, by whom and why."""
     why = f": {visible(pause.reason)}" if pause.reason else ""
     return (
         f"The queue has been paused for {age(pause.since)} by {visible(pause.paused_by)}{why}; "
-        "acoustic jobs resume ends that."
+        f"{resume} ends that."
     )
 
 

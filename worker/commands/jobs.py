@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import click
-from rich.text import Text
 from sqlalchemy import Connection
 
 from schema import evaluation_jobs
@@ -125,7 +124,8 @@ def list_(
         invocation.out.print(JobTable(found))
     else:
         for fields in status_fields(found):
-            invocation.out.print(Text("\t".join(fields)), soft_wrap=True)
+            # Not by rich, which would make spaces of the tabs.
+            invocation.out.file.write("\t".join(fields) + "\n")
 
 
 @jobs.command()

@@ -41,6 +41,16 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
     "--gamma", "gamma_values", type=_EXPONENTS, help="Exponents of gamma to try, such as -7,-3."
 )
 @click.option("--folds", type=int, help="Folds of the cross-validation (5).")
+@click.option(
+    "--group-by",
+    type=click.Choice(["artist", "release_group"]),
+    help="Let no two folds share an artist, or an album.",
+)
+@click.option(
+    "--folds-file",
+    type=_FILE,
+    help="The folds themselves: CSV of id,fold, or JSON {id: fold}.",
+)
 @click.option("--seed", type=int, help="Decides every random choice (1).")
 @click.option("--balance-classes", is_flag=True, help="Weight classes by their size.")
 @click.option("--artist-filter", is_flag=True, help="Train on one recording per artist and class.")
@@ -51,6 +61,21 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 )
 @click.option(
     "--nested", is_flag=True, help="Add a nested cross-validation estimate (slow, honest)."
+)
+@click.option(
+    "--repeats",
+    type=int,
+    help="Cross-validate the chosen combination so often, each time over other folds (1).",
+)
+@click.option(
+    "--learning-curve",
+    is_flag=True,
+    help="Also train the chosen combination on parts of the recordings.",
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["fail", "leave out"]),
+    help="What to do with recordings that have no document (fail).",
 )
 @click.option(
     "--shortcuts/--no-shortcuts",

@@ -32,18 +32,18 @@ void fill_training(float* values, long stride, long first_row, const Products& p
 void fill_testing(double* values, long stride, long first_row, const Products& products,
                   const Kernel& kernel, const Passes& passes) {
     const long last_row =
-        std::min(first_row + SharedMatrix<double>::ROWS_AT_ONCE, products.testing_count);
+        std::min(first_row + SharedMatrix<double>::ROWS_AT_ONCE, products.training_count);
     for (long row = first_row; row < last_row; ++row)
-        fill_testing_row(values + row * stride, row, 0, products.training_count, products, kernel,
-                         passes);
+        fill_testing_row(values + row * stride, row, products, kernel, passes);
 }
 
-void fill_testing_row(double* to, long row, long start, long count, const Products& products,
-                      const Kernel& kernel, const Passes& passes) {
-    const double* from = products.testing + row * products.training_count + start;
+void fill_testing_row(double* to, long row, const Products& products, const Kernel& kernel,
+                      const Passes& passes) {
+    const long count = products.testing_count;
+    const double* from = products.testing + row * count;
     if (kernel.rbf)
-        passes.rbf_clamped(to, from, products.squares.data() + start,
-                           products.testing_squares[row], kernel.gamma, count);
+        passes.rbf_clamped(to, from, products.testing_squares.data(), products.squares[row],
+                           kernel.gamma, count);
     else
         passes.cubic_wide(to, from, kernel.gamma, count);
 }

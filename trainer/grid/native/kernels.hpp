@@ -10,14 +10,14 @@
 #include "memory.hpp"
 #include "passes.hpp"
 
-// The inner products of one split; classes lie one after the other. Nothing is owned.
+// The inner products of one split; classes lie one after the other. The matrices are not owned.
 struct Products {
     long training_count, testing_count;
-    const double* training;         // training_count x training_count, symmetric
-    const double* testing;          // testing_count x training_count
-    std::vector<double> squares;    // of the training rows, padded
-    const double* testing_squares;  // of the testing rows
-    std::vector<long> starts;       // of each class; the last is training_count
+    const double* training;               // training_count x training_count, symmetric
+    const double* testing;                // training_count x testing_count
+    std::vector<double> squares;          // of the training rows, padded
+    std::vector<double> testing_squares;  // of the testing rows, padded
+    std::vector<long> starts;             // of each class; the last is training_count
 };
 
 struct Kernel {
@@ -36,25 +36,23 @@ public:
     void add_user() { ++users_; }
 
     // `fill(values, stride, first row)` makes ROWS_AT_ONCE rows, and never throws. The rows can be
-    // read a little beyond their end.
+    // read a little beyond their end. Once `stop` is set nothing is made any more: null.
     template <typename Fill>
-    const Element* get(const Fill& fill) {
+    const Element* get(const std::atomic<bool>& stop, const Fill& fill) {
         Element* values = begin();
         const long blocks = (rows_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
-        for (long begun; (begun = begun_++) < blocks;) {
+        for (long begun; !stop && (begun = begun_++) < blocks;) {
             fill(values, stride_, (blocks - 1 - begun) * ROWS_AT_ONCE);
-            if (++done_ == blocks) {
-                const std::lock_guard<std::mutex> lock(mutex_);
-                ready_.notify_all();
-            }
+            ++done_;
         }
         std::unique_lock<std::mutex> lock(mutex_);
-        ready_.wait(lock, [&] { return done_ >= blocks; });
-        return values;
+        ready_.notify_all();  // whoever waits does so for one that is not here yet
+        ready_.wait(lock, [&] { return done_ >= blocks || stop; });
+        return stop ? nullptr : values;
     }
 
     void release() {
-        if (--users_ == 0) spare_.give(std::move(values_));
+        if (--users_ == 0 && values_.get()) spare_.give(std::move(values_));
     }
 
     long stride() const { return stride_; }
@@ -82,13 +80,13 @@ public:
 void fill_training(float* values, long stride, long first_row, const Products& products,
                    const Kernel& kernel, const Passes& passes);
 
-// Between its testing rows and its training rows.
+// Between its training rows and its testing rows, which lie side by side.
 void fill_testing(double* values, long stride, long first_row, const Products& products,
                   const Kernel& kernel, const Passes& passes);
 
-// Of one testing row and some of the training rows.
-void fill_testing_row(double* to, long row, long start, long count, const Products& products,
-                      const Kernel& kernel, const Passes& passes);
+// Of one training row and all testing rows.
+void fill_testing_row(double* to, long row, const Products& products, const Kernel& kernel,
+                      const Passes& passes);
 
 // Of a training row and itself, as float64 as libsvm's is.
 double diagonal(double square, const Kernel& kernel);

@@ -1,9 +1,12 @@
-// What Python sees. Arrays are checked by their caller, trainer.grid.native_engine, and live as
-// long as the run that they were given to.
+// What Python sees. Whatever it is called with, it raises an exception or does what it is told; only
+// the values in the arrays are taken as they are.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 
@@ -17,28 +20,96 @@ namespace {
 
 using Matrix = py::array_t<double, py::array::c_style>;
 
-Products as_products(const Matrix& training, const Matrix& testing, const Matrix& testing_squares,
-                     std::vector<long> starts) {
-    const long count = training.shape(0), rows = testing.shape(0);
-    if (training.shape(1) != count || testing.shape(1) != count ||
-        testing_squares.shape(0) != rows || starts.size() < 2 || starts.back() != count)
-        throw std::invalid_argument("matrices that do not fit each other");
-    Products products{count, rows, training.data(), testing.data(), {}, testing_squares.data(),
-                      std::move(starts)};
-    products.squares.resize(static_cast<std::size_t>(count) + PADDING);
-    for (long i = 0; i < count; ++i) products.squares[i] = training.at(i, i);
-    return products;
+void require(bool holds, const char* otherwise) {
+    if (!holds) throw std::invalid_argument(otherwise);
 }
 
-// A run with the arrays that it reads.
-struct HeldRun {
-    std::vector<py::object> held;
-    std::unique_ptr<Run> run;
+// Products with the arrays that they lie in. What Python hands over may be a copy in the right form
+// that nobody else holds.
+struct HeldProducts {
+    Matrix training, testing;
+    Products products;
 };
+
+std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix& testing,
+                                            const Matrix& testing_squares,
+                                            std::vector<long> starts) {
+    require(training.ndim() == 2 && testing.ndim() == 2 && testing_squares.ndim() == 1,
+            "matrices that do not fit each other");
+    const long count = training.shape(0), rows = testing.shape(1);
+    require(training.shape(1) == count && testing.shape(0) == count &&
+                testing_squares.shape(0) == rows,
+            "matrices that do not fit each other");
+    require(starts.size() > 1 && starts.front() == 0 && starts.back() == count &&
+                std::is_sorted(starts.begin(), starts.end()),
+            "classes that do not begin one after the other");
+    auto held = std::make_shared<HeldProducts>();
+    held->training = training;
+    held->testing = testing;
+    held->products = {count, rows, training.data(), testing.data(), {}, {}, std::move(starts)};
+    held->products.squares.resize(static_cast<std::size_t>(count) + PADDING);
+    for (long i = 0; i < count; ++i) held->products.squares[i] = training.at(i, i);
+    held->products.testing_squares.assign(testing_squares.data(), testing_squares.data() + rows);
+    held->products.testing_squares.resize(static_cast<std::size_t>(rows) + PADDING);
+    return held;
+}
+
+// A run with the products that it reads. Calls of several Python threads may overlap, since they run
+// without the interpreter lock: each holds the run for as long as it takes.
+class HeldRun {
+public:
+    HeldRun(std::vector<std::shared_ptr<HeldProducts>> held, const std::vector<Task*>& tasks,
+            const Options& options, int threads)
+        : held_(std::move(held)) {
+        std::vector<Products> splits;
+        for (const std::shared_ptr<HeldProducts>& each : held_) {
+            require(each != nullptr, "None instead of products");
+            splits.push_back(each->products);
+        }
+        std::vector<Task> work;
+        for (const Task* task : tasks) {
+            require(task != nullptr, "None instead of a task");
+            work.push_back(*task);
+        }
+        run_ = std::make_shared<Run>(std::move(splits), std::move(work), options, threads);
+    }
+
+    std::shared_ptr<Run> run() const {
+        require(run_ != nullptr, "the run is closed");
+        return run_;
+    }
+
+    void close() {
+        const std::shared_ptr<Run> run = run_;
+        if (!run) return;
+        {
+            const py::gil_scoped_release release;
+            run->close();
+        }
+        run_.reset();
+        held_.clear();  // nobody reads them any more
+    }
+
+private:
+    std::vector<std::shared_ptr<HeldProducts>> held_;
+    std::shared_ptr<Run> run_;
+};
+
+constexpr double LONGEST_WAIT = 3600;  // seconds
+
+std::optional<long> wait_for(const HeldRun& held, double seconds) {
+    require(seconds >= 0 && seconds <= LONGEST_WAIT, "a run is waited for 0 to 3600 seconds");
+    const std::shared_ptr<Run> run = held.run();
+    const py::gil_scoped_release release;
+    const long task = run->wait(seconds);
+    return task < 0 ? std::nullopt : std::optional<long>(task);
+}
 
 template <typename Element>
 py::array_t<Element> as_array(const std::vector<Element>& values, std::vector<py::ssize_t> shape) {
     py::array_t<Element> array(std::move(shape));
+    if (array.size() != static_cast<py::ssize_t>(values.size()))
+        throw std::logic_error("values that do not fill their array");
     std::copy(values.begin(), values.end(), array.mutable_data());
     return array;
 }
@@ -66,7 +137,9 @@ py::tuple as_tuple(const Result& result) {
         of_points<bool>(result, [](const PairSolution& each) { return each.finite; }));
 }
 
-py::tuple as_tuple(const PairSolution& solution) {
+py::tuple as_tuple_of_trained(const Result& result) {
+    require(!result.solutions.empty(), "the task has no solution");
+    const PairSolution& solution = result.solutions.front();
     return py::make_tuple(as_array(solution.coefficients), solution.rho, solution.iterations,
                           solution.converged, solution.finite);
 }
@@ -86,20 +159,39 @@ std::vector<const double*> in_order(const std::vector<const double*>& rows,
     return ordered;
 }
 
+// Whether the handler of a signal has raised an exception, which then waits to be thrown. Handlers
+// run nowhere but on Python's main thread, so on others the answer is no.
+class Interruption {
+public:
+    bool operator()() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - asked_ < std::chrono::milliseconds(50)) return false;
+        asked_ = now;
+        const py::gil_scoped_acquire acquire;
+        return PyErr_CheckSignals() != 0;
+    }
+
+private:
+    std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+};
+
 py::tuple multiply(const Matrix& training, const std::vector<long>& order, const Matrix& testing,
                    const std::string& set, int threads) {
+    require(training.ndim() == 2 && testing.ndim() == 2 && testing.shape(1) == training.shape(1),
+            "matrices that do not fit each other");
     const std::vector<const double*> rows = rows_of(training);
     const RowSet given{in_order(rows, order), rows_of(testing), training.shape(1)};
     const py::ssize_t count = training.shape(0), tested = testing.shape(0);
-    if (testing.shape(1) != training.shape(1))
-        throw std::invalid_argument("matrices that do not fit each other");
-    Matrix products({count, count}), of_testing({tested, count}), squares(tested);
+    Matrix products({count, count}), of_testing({count, tested}), squares(tested);
     const Multiplied out{products.mutable_data(), of_testing.mutable_data(),
                          squares.mutable_data()};
+    const Multiplier& multiplier = *choose_set(set).multiplier;
+    bool complete;
     {
         const py::gil_scoped_release release;
-        multiply_all(given, out, *choose_set(set).multiplier, threads);
+        complete = multiply_all(given, out, multiplier, threads, Interruption());
     }
+    if (!complete) throw py::error_already_set();
     return py::make_tuple(products, of_testing, squares);
 }
 
@@ -122,11 +214,11 @@ PYBIND11_MODULE(_native, module) {
             return task;
         }));
 
-    py::class_<Products>(module, "Products")
-        .def(py::init(&as_products), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(),
-             py::keep_alive<1, 4>())
+    py::class_<HeldProducts, std::shared_ptr<HeldProducts>>(module, "Products")
+        .def(py::init(&hold_products))
         .def("smallest_distances",
-             [](const Products& products) {
+             [](const HeldProducts& held) {
+                 const Products& products = held.products;
                  const py::ssize_t classes = static_cast<py::ssize_t>(products.starts.size()) - 1;
                  const std::vector<double> smallest = [&] {
                      const py::gil_scoped_release release;
@@ -134,50 +226,31 @@ PYBIND11_MODULE(_native, module) {
                  }();
                  return as_array(smallest, {classes, classes});
              })
-        .def("cubic_range", [](const Products& products, double margin) {
+        .def("cubic_range", [](const HeldProducts& held, double margin) {
             const CubicRow range = [&] {
                 const py::gil_scoped_release release;
-                return cubic_range(products, margin, *choose_set("").passes);
+                return cubic_range(held.products, margin, *choose_set("").passes);
             }();
             return py::make_tuple(range.apart, range.least, range.largest);
         });
 
     py::class_<HeldRun>(module, "Run")
-        .def(py::init([](const py::list& splits, const py::list& tasks, double tolerance,
-                         long iterations, bool saturate, bool keep, const std::string& set,
-                         int threads) {
-            std::vector<Products> given;
-            std::vector<Task> work;
-            auto held = std::make_unique<HeldRun>();
-            for (const py::handle split : splits) {
-                given.push_back(split.cast<const Products&>());
-                held->held.push_back(py::reinterpret_borrow<py::object>(split));
-            }
-            for (const py::handle task : tasks) work.push_back(task.cast<const Task&>());
-            const Options options{{iterations, tolerance, nullptr}, choose_set(set).passes, saturate,
+        .def(py::init([](std::vector<std::shared_ptr<HeldProducts>> splits,
+                         const std::vector<Task*>& tasks, double tolerance, long iterations,
+                         bool saturate, bool keep, const std::string& set, int threads) {
+            const Options options{{iterations, tolerance, nullptr, nullptr},
+                                  choose_set(set).passes,
+                                  saturate,
                                   keep};
-            held->run = std::make_unique<Run>(std::move(given), std::move(work), options, threads);
-            return held;
+            return std::make_unique<HeldRun>(std::move(splits), tasks, options, threads);
         }))
-        .def("wait", [](HeldRun& self, double seconds) -> std::optional<long> {
-            const long task = [&] {
-                const py::gil_scoped_release release;
-                return self.run->wait(seconds);
-            }();
-            return task < 0 ? std::nullopt : std::optional<long>(task);
-        })
-        .def("take", [](HeldRun& self, long task) {
-            const py::tuple taken = as_tuple(self.run->result(task));
-            self.run->release(task);
-            return taken;
-        })
-        .def("take_trained", [](HeldRun& self, long task) {
-            const py::tuple taken = as_tuple(self.run->result(task).solutions.front());
-            self.run->release(task);
-            return taken;
-        })
-        .def("close", [](HeldRun& self) {
-            const py::gil_scoped_release release;
-            self.run.reset();
-        });
+        .def("wait", &wait_for)
+        .def("progress", [](const HeldRun& self) { return self.run()->progress(); })
+        .def("take",
+             [](const HeldRun& self, long task) { return as_tuple(self.run()->take(task)); })
+        .def("take_trained",
+             [](const HeldRun& self, long task) {
+                 return as_tuple_of_trained(self.run()->take(task));
+             })
+        .def("close", &HeldRun::close);
 }

@@ -2,6 +2,7 @@
 // of the rows that it is tested on with them.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "products.hpp"
@@ -13,10 +14,12 @@ struct RowSet {
 
 struct Multiplied {
     double* training;         // (n, n)
-    double* testing;          // (n_testing, n)
+    double* testing;          // (n, n_testing)
     double* testing_squares;  // (n_testing,)
 };
 
-// Some seconds for 20,000 rows of 700 values; cannot be interrupted.
-void multiply_all(const RowSet& rows, const Multiplied& out, const Multiplier& multiplier,
-                  int threads);
+// Some seconds for 20,000 rows of 700 values. The calling thread asks `interrupted` between slices,
+// which take it milliseconds; once that says yes all threads stop, and what is out is incomplete.
+// Returns whether it is complete.
+bool multiply_all(const RowSet& rows, const Multiplied& out, const Multiplier& multiplier,
+                  int threads, const std::function<bool()>& interrupted);

@@ -37,8 +37,9 @@ struct Passes {
     Second (*second)(const double* f, const double* low, const float* row,
                      const double* diagonal, double diagonal_i, double violation, long count);
 
-    // sums += row * factor
+    // sums += row * factor; each product and each sum is rounded by itself.
     void (*add)(double* sums, const float* row, double factor, long count);
+    void (*add_wide)(double* sums, const double* row, double factor, long count);
 
     // out = exp(-gamma (square + squares - 2 products)); `clamped` takes distances below 0 for 0.
     void (*rbf)(float* out, const double* products, const double* squares, double square,
@@ -49,9 +50,6 @@ struct Passes {
     // out = (gamma products)^3
     void (*cubic)(float* out, const double* products, double gamma, long count);
     void (*cubic_wide)(double* out, const double* products, double gamma, long count);
-
-    // Inner product of two arrays of doubles.
-    double (*dot)(const double* x, const double* y, long count);
 
     // The least of square + squares - 2 products.
     double (*least_distance)(const double* products, const double* squares, double square,

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace {
 
@@ -27,23 +28,8 @@ PairKernel gather(const float* values, long stride, const Pair& pair, const Prod
     return gathered;
 }
 
-// What the solutions say of one testing row, whose kernel with the pair is given.
-void decide(Result& result, long gamma, long row, const Doubles& kernel_row,
-            const Passes& passes) {
-    const long points = static_cast<long>(result.solved_as.size());
-    double* decisions = result.decisions.data() + gamma * points * result.rows + row;
-    for (long point = 0; point < points; ++point) {
-        const long solution = result.solved_as[point];
-        if (point > 0 && result.solved_as[point - 1] == solution) {
-            decisions[point * result.rows] = decisions[(point - 1) * result.rows];
-            continue;
-        }
-        const PairSolution& solved = result.solutions[solution];
-        decisions[point * result.rows] =
-            passes.dot(kernel_row.data(), solved.coefficients.data(),
-                       static_cast<long>(solved.coefficients.size())) -
-            solved.rho;
-    }
+void require(bool holds, const char* otherwise) {
+    if (!holds) throw std::invalid_argument(otherwise);
 }
 
 }  // namespace
@@ -52,25 +38,47 @@ Run::Run(std::vector<Products> splits, std::vector<Task> tasks, Options options,
     : splits_(std::move(splits)),
       tasks_(std::move(tasks)),
       options_(options),
-      results_(tasks_.size()) {
+      results_(tasks_.size()),
+      states_(tasks_.size(), State::begun) {
+    require(threads > 0, "a run needs at least one thread");
+    require(options_.limits.iterations >= 0, "a cap on iterations below 0");
+    require(options_.limits.tolerance > 0, "a tolerance that is not above 0");
     options_.limits.stop = &stop_;
-    for (const Task& task : tasks_) expect(task);
+    options_.limits.under_way = &under_way_;
+    for (const Task& task : tasks_) {
+        check(task);
+        expect(task);
+        points_ += static_cast<long>(task.path.size());
+    }
     try {
         for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
     } catch (...) {  // the system has no more threads: nobody else would wait for those begun
-        join();
+        close();
         throw;
     }
 }
 
-Run::~Run() { join(); }
+Run::~Run() { close(); }
 
-void Run::join() {
-    stop();
+void Run::close() {
+    stop_ = true;
+    const std::lock_guard<std::mutex> lock(closing_);
     for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
 }
 
-void Run::stop() { stop_ = true; }
+void Run::check(const Task& task) const {
+    require(task.split >= 0 && task.split < static_cast<long>(splits_.size()),
+            "a task of a split that there is not");
+    const long classes = static_cast<long>(splits_[task.split].starts.size()) - 1;
+    require(task.first >= 0 && task.first < task.second && task.second < classes,
+            "a task of a pair of classes that there is not");
+    require(!task.gammas.empty() && !task.path.empty(), "a task without a gamma or a C");
+    for (const double gamma : task.gammas)
+        require(gamma > 0 && std::isfinite(gamma), "a gamma that is not above 0");
+    for (const Bounds& C : task.path)
+        require(C.first > 0 && C.second > 0, "a C that is not above 0");
+}
 
 void Run::work() {
     Room room;
@@ -84,8 +92,10 @@ void Run::work() {
         } catch (...) {  // no memory
             error = std::current_exception();
         }
+        if (stop_) return;  // it is half done
         const std::lock_guard<std::mutex> lock(mutex_);
         results_[task] = std::move(result);
+        states_[task] = State::done;
         if (error) error_ = error;
         done_.push_back(static_cast<long>(task));
         changed_.notify_one();
@@ -100,6 +110,24 @@ long Run::wait(double seconds) {
     const long task = done_.front();
     done_.pop_front();
     return task;
+}
+
+Result Run::take(long task) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::string name = "task " + std::to_string(task);
+    if (task < 0 || task >= static_cast<long>(tasks_.size()))
+        throw std::out_of_range("there is no " + name);
+    if (states_[task] == State::begun) throw std::invalid_argument(name + " is not done");
+    if (states_[task] == State::taken) throw std::invalid_argument(name + " was taken before");
+    states_[task] = State::taken;
+    return std::move(results_[task]);
+}
+
+double Run::progress() const {
+    if (points_ == 0) return 1;
+    const double cap = static_cast<double>(std::max(1L, options_.limits.iterations));
+    const double solving = static_cast<double>(under_way_) / cap;
+    return (static_cast<double>(points_done_) + solving) / static_cast<double>(points_);
 }
 
 Run::Key Run::key(const Task& task) {
@@ -132,12 +160,13 @@ Result Run::carry_out(const Task& task, Room& room) {
 }
 
 void Run::solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
-                     SharedMatrix<float>& training, Room& room) const {
+                     SharedMatrix<float>& training, Room& room) {
     const Passes& passes = *options_.passes;
     const Kernel kernel{task.rbf, task.gammas.front()};
-    const float* values = training.get([&](float* to, long stride, long row) {
+    const float* values = training.get(stop_, [&](float* to, long stride, long row) {
         fill_training(to, stride, row, products, kernel, passes);
     });
+    if (!values) return;
     const PairKernel gathered =
         gather(values, training.stride(), pair, products, kernel, room.gathered);
     bool saturated = false;
@@ -150,35 +179,60 @@ void Run::solve_path(Result& result, const Task& task, const Pair& pair, const P
             saturated = options_.saturate && last.converged && !last.bounded;
         }
         result.solved_as.push_back(static_cast<long>(result.solutions.size()) - 1);
+        ++points_done_;
     }
 }
 
 void Run::decide_path(Result& result, const Task& task, const Pair& pair, const Products& products,
                       SharedMatrix<double>& testing) const {
     const Passes& passes = *options_.passes;
-    const Kernel kernel{task.rbf, task.gammas.front()};
-    const double* values = testing.get([&](double* to, long stride, long row) {
-        fill_testing(to, stride, row, products, kernel, passes);
-    });
     result.gammas = static_cast<long>(task.gammas.size());
     result.rows = products.testing_count;
     result.decisions.resize(task.gammas.size() * task.path.size() *
                             static_cast<std::size_t>(result.rows));
-    Doubles kernel_row(static_cast<std::size_t>(pair.count() + PADDING));
-    double* const first = kernel_row.data();
-    double* const second = first + pair.first_count;
-    for (long row = 0; row < result.rows && !stop_; ++row) {
-        const double* from = values + row * testing.stride();
-        std::copy_n(from + pair.first, pair.first_count, first);
-        std::copy_n(from + pair.second, pair.second_count, second);
-        decide(result, 0, row, kernel_row, passes);
-    }
+    if (result.rows == 0) return;
+    const Kernel kernel{task.rbf, task.gammas.front()};
+    const double* values = testing.get(stop_, [&](double* to, long stride, long row) {
+        fill_testing(to, stride, row, products, kernel, passes);
+    });
+    if (!values) return;
+    decide(result, 0, [&](long t) { return values + pair.place(t) * testing.stride(); });
     // Further gammas of an identity kernel belong to this pair: not worth sharing.
-    for (long other = 1; other < result.gammas; ++other)
-        for (long row = 0; row < result.rows && !stop_; ++row) {
-            const Kernel same{task.rbf, task.gammas[static_cast<std::size_t>(other)]};
-            fill_testing_row(first, row, pair.first, pair.first_count, products, same, passes);
-            fill_testing_row(second, row, pair.second, pair.second_count, products, same, passes);
-            decide(result, other, row, kernel_row, passes);
+    Doubles room(static_cast<std::size_t>(padded(result.rows)));
+    for (long other = 1; other < result.gammas; ++other) {
+        const Kernel same{task.rbf, task.gammas[static_cast<std::size_t>(other)]};
+        decide(result, other, [&](long t) {
+            fill_testing_row(room.data(), pair.place(t), products, same, passes);
+            return static_cast<const double*>(room.data());
+        });
+    }
+}
+
+// What the solutions say of all testing rows; `row` gives their kernel with the vectors of the pair.
+//
+// A decision near 0 hangs on how its sum is rounded, so it is libsvm's sum: one support vector after
+// the other, those of the first class before those of the second, and rho at last. Testing rows take
+// the lanes: no instruction set has another order.
+void Run::decide(Result& result, long gamma, const std::function<const double*(long)>& row) const {
+    const std::size_t rows = static_cast<std::size_t>(result.rows);
+    const std::size_t points = result.solved_as.size();
+    const long vectors = static_cast<long>(result.solutions.front().coefficients.size());
+    Doubles sums(result.solutions.size() * rows);
+    for (long t = 0; t < vectors && !stop_; ++t) {
+        const double* kernel_row = nullptr;
+        for (std::size_t solution = 0; solution < result.solutions.size(); ++solution) {
+            const double coefficient = result.solutions[solution].coefficients[t];
+            if (coefficient == 0) continue;  // no support vector
+            if (!kernel_row) kernel_row = row(t);
+            options_.passes->add_wide(sums.data() + solution * rows, kernel_row, coefficient,
+                                      result.rows);
         }
+    }
+    double* decisions = result.decisions.data() + static_cast<std::size_t>(gamma) * points * rows;
+    for (const long solution : result.solved_as) {
+        const double* from = sums.data() + static_cast<std::size_t>(solution) * rows;
+        const double rho = result.solutions[solution].rho;
+        decisions = std::transform(from, from + rows, decisions,
+                                   [rho](double sum) { return sum - rho; });
+    }
 }

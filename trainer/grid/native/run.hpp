@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -45,7 +46,7 @@ struct Result {
 };
 
 struct Options {
-    Limits limits;      // `stop` is filled in
+    Limits limits;      // but for the atomic ones, which are filled in
     const Passes* passes;
     bool saturate;      // skip larger C once none is met
     bool keep_coefficients;
@@ -54,16 +55,23 @@ struct Options {
 class Run {
 public:
     Run(std::vector<Products> splits, std::vector<Task> tasks, Options options, int threads);
-    ~Run();  // stops, and waits for the threads: some milliseconds
+    ~Run();  // closes
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
     // The index of a task that is done and was not returned before; -1 when none is done within
     // the time. Throws what a task threw.
     long wait(double seconds);
-    const Result& result(long task) const { return results_[static_cast<std::size_t>(task)]; }
-    void release(long task) { results_[static_cast<std::size_t>(task)] = Result(); }
-    void stop();
+    // What a task came to, once. Throws std::out_of_range where there is no such task, and
+    // std::invalid_argument where it is not done or was taken.
+    Result take(long task);
+    // The share of the work that is done: of all points of all paths; one that is being solved
+    // counts by how near it is to the cap on iterations.
+    double progress() const;
+    // Stops, and waits until every thread has noticed. Each looks up after 1024 iterations, between
+    // points and between blocks of a kernel; not while it brings back what was shrunk or copies
+    // the kernel of a pair: milliseconds for thousands of rows, tenths of a second for 10,000.
+    void close();
 
 private:
     // What the work items of a split, of one kernel and gamma, have in common.
@@ -71,7 +79,7 @@ private:
         Shared(long training_count, long testing_count, Spare<float>& floats,
                Spare<double>& doubles)
             : training(training_count, training_count, floats),
-              testing(testing_count, training_count, doubles) {}
+              testing(training_count, testing_count, doubles) {}
 
         SharedMatrix<float> training;
         SharedMatrix<double> testing;
@@ -82,16 +90,18 @@ private:
     };
 
     using Key = std::tuple<long, bool, double>;  // split, kernel and gamma
+    enum class State { begun, done, taken };
 
     void work();
-    void join();
+    void check(const Task& task) const;
     static Key key(const Task& task);
     void expect(const Task& task);
     Result carry_out(const Task& task, Room& room);
     void solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
-                    SharedMatrix<float>& training, Room& room) const;
+                    SharedMatrix<float>& training, Room& room);
     void decide_path(Result& result, const Task& task, const Pair& pair, const Products& products,
                      SharedMatrix<double>& testing) const;
+    void decide(Result& result, long gamma, const std::function<const double*(long)>& row) const;
 
     std::vector<Products> splits_;
     std::vector<Task> tasks_;
@@ -100,9 +110,13 @@ private:
     Spare<double> spare_doubles_;
     std::map<Key, Shared> shared_;  // made before the threads begin
     std::vector<Result> results_;
+    std::vector<State> states_;
+    long points_ = 0;
+    std::atomic<long> points_done_{0}, under_way_{0};
     std::atomic<std::size_t> begun_{0};
     std::atomic<bool> stop_{false};
-    std::mutex mutex_;
+    std::mutex closing_;
+    std::mutex mutex_;  // of what follows, of `results_` and `states_`
     std::condition_variable changed_;
     std::deque<long> done_;
     std::exception_ptr error_;

@@ -12,7 +12,7 @@ constexpr double TAU = 1e-12;  // takes the place of a curvature that is not pos
 constexpr double INFINITE = std::numeric_limits<double>::infinity();
 constexpr long SHRINK_EVERY = 1000;   // iterations, or fewer where there are fewer vectors
 constexpr double NEARLY_DONE = 10;    // times the tolerance: what was shrunk is looked at again
-constexpr long LOOK_UP_EVERY = 1024;  // iterations between two looks at `stop`
+constexpr long LOOK_UP_EVERY = 1024;  // iterations between two looks at `stop`, see Limits
 
 using Doubles = std::vector<double, Aligned<double>>;
 using Indices = std::vector<long>;
@@ -120,8 +120,12 @@ PairSolution Solver::run() {
         }
         ++solution_.iterations;
         step(i, j);
-        if (solution_.iterations % LOOK_UP_EVERY == 0 && *limits_.stop) break;
+        if (solution_.iterations % LOOK_UP_EVERY == 0) {
+            *limits_.under_way += LOOK_UP_EVERY;
+            if (*limits_.stop) break;
+        }
     }
+    *limits_.under_way -= solution_.iterations / LOOK_UP_EVERY * LOOK_UP_EVERY;
     solution_.rho = rho();
     solution_.coefficients.resize(count_);
     for (long t = 0; t < count_; ++t) {

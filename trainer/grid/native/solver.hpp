@@ -32,6 +32,7 @@ struct Limits {
     long iterations;
     double tolerance;
     const std::atomic<bool>* stop;  // may be set by another thread; the solution is then useless
+    std::atomic<long>* under_way;   // iterations of what is being solved, by all threads
 };
 
 struct PairSolution {

@@ -1,0 +1,126 @@
+"""Decisions that are exactly 0 fall to the side that libsvm gives them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.grid.engine import Problem
+from trainer.grid.engines import why_no_native
+from trainer.grid.folds import Split, by_first_appearance
+from trainer.grid.sklearn_engine import SklearnEngine
+
+MISSING = why_no_native()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
+
+INSTRUCTION_SETS = [""]
+if not MISSING:
+    from trainer.grid.native._native import Products, Run, Task, instruction_sets
+    from trainer.grid.native_engine import NativeEngine
+
+    INSTRUCTION_SETS = instruction_sets()
+
+CAP = 20_000
+
+# Few values with few binary places: inner products are exact, and rows meet at equal distances.
+exact_values = st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0, -1.0, 2.0, 3.0])
+
+
+def rows_of(width: int) -> Any:
+    return st.lists(exact_values, min_size=width, max_size=width)
+
+
+@st.composite
+def splits_from(draw: st.DrawFn, distinct: Any, *, most: int = 14) -> Any:
+    """Two to four classes of at most so many rows out of a few, tested on them and on others."""
+    k = draw(st.integers(2, 4))
+    count = draw(st.integers(k, max(k, most)))
+    places = st.integers(0, len(distinct) - 1)
+    chosen = draw(st.lists(places, min_size=count, max_size=count))
+    more = draw(st.lists(st.integers(0, k - 1), min_size=count - k, max_size=count - k))
+    codes, class_of_code = by_first_appearance(np.array(draw(st.permutations([*range(k), *more]))))
+    training = np.array([distinct[place] for place in chosen])
+    others = draw(st.lists(rows_of(training.shape[1]), max_size=4))
+    testing = np.array([*distinct, *others])
+    return Split(training, testing, codes, class_of_code, np.arange(len(testing)))
+
+
+@st.composite
+def few_rows(draw: st.DrawFn) -> Any:
+    """Zeros and one to five more rows."""
+    width = draw(st.integers(1, 4))
+    return [[0.0] * width, *draw(st.lists(rows_of(width), min_size=1, max_size=5))]
+
+
+many_copies = few_rows().flatmap(splits_from)
+one_of_each_class = few_rows().flatmap(lambda rows: splits_from(rows, most=2))
+# Any values: what is tested is that copies cancel, whatever the bits of their kernel are.
+one_row = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=4)
+copies_of_one = one_row.flatmap(lambda row: splits_from([row]))
+
+
+def of_the_row_itself(split: Any) -> Any:
+    """The first testing row, which is the training row."""
+    return replace(split, testing=split.testing[:1], testing_rows=split.testing_rows[:1])
+
+
+def assert_decided_as_by_scikit_learn(split: Any, problem: Any, instruction_set: str) -> None:
+    engine = NativeEngine(1, max_iterations=CAP, instruction_set=instruction_set)
+
+    (ours,) = engine.solve([problem], [split])
+    (theirs,) = SklearnEngine(1, CAP).solve([problem], [split])
+
+    assert ours.converged == theirs.converged
+    if theirs.converged:
+        assert ours.predicted.tolist() == theirs.predicted.tolist()
+
+
+@given(split=many_copies, c=st.integers(-10, 40), gamma=st.integers(-12, 8))
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_ties_of_polynomial_kernels_are_decided_as_by_scikit_learn(
+    instruction_set: str, *, split: Any, c: int, gamma: int
+) -> None:
+    problem = Problem("poly", 2.0**c, 2.0**gamma)
+
+    assert_decided_as_by_scikit_learn(split, problem, instruction_set)
+
+
+@given(
+    split=st.one_of(one_of_each_class, copies_of_one.map(of_the_row_itself)),
+    c=st.integers(-10, 40),
+    gamma=st.integers(-12, 8),
+)
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_ties_of_radial_kernels_are_decided_as_by_scikit_learn(
+    instruction_set: str, *, split: Any, c: int, gamma: int
+) -> None:
+    problem = Problem("rbf", 2.0**c, 2.0**gamma)
+
+    assert_decided_as_by_scikit_learn(split, problem, instruction_set)
+
+
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
+    instruction_set: str,
+) -> None:
+    rng = np.random.default_rng(5)
+    rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
+    products = Products(rows @ rows.T, rows @ tested.T, np.square(tested).sum(axis=1), [0, 30, 61])
+    task = Task(0, 0, 1, False, [0.5], [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    given_run = ([products], [task], 1e-3, CAP, False)
+    trained, tested_run = (Run(*given_run, keep, instruction_set, 1) for keep in (True, False))
+    assert trained.wait(60) == tested_run.wait(60) == 0
+    coefficients, rho, *_ = trained.take_trained(0)
+
+    decisions, *_ = tested_run.take(0)
+
+    base = 0.5 * (rows @ tested.T)
+    kernel = base * (base * base)
+    expected = np.zeros(len(tested))
+    for coefficient, row in zip(coefficients, kernel, strict=True):
+        expected += coefficient * row
+    np.testing.assert_array_equal(decisions[0, 0], expected - rho)
+    assert (decisions[0, 0] != coefficients @ kernel - rho).any()  # another order, other bits

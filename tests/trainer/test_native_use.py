@@ -1,0 +1,297 @@
+"""The compiled module used in ways that the engine does not use it, and by several threads."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.grid.engine import Problem
+from trainer.grid.engines import why_no_native
+from trainer.grid.folds import Split
+
+MISSING = why_no_native()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
+
+if not MISSING:
+    from trainer.grid.native._native import Products, Run, Task, multiply
+    from trainer.grid.native_engine import NativeEngine
+
+ENDLESS = Problem("poly", 2.0**30, 2.0**9)
+
+
+def hard_split(count: int = 600) -> Any:
+    """Rows of rank 3 whose labels have nothing to do with them."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(count, 3)) @ rng.normal(size=(3, 20))
+    return Split(X, X[:9], np.arange(count) % 2, np.arange(2), np.arange(9))
+
+
+def made_products(count: int = 6, tested: int = 2) -> Any:
+    rows = np.random.default_rng(1).normal(size=(count + tested, 3))
+    training, testing = rows[:count], rows[count:]
+    squares = np.square(testing).sum(axis=1)
+    return [training @ training.T, training @ testing.T, squares, [0, count // 2, count]]
+
+
+def task(
+    *,
+    split: int = 0,
+    pair: tuple[int, int] = (0, 1),
+    gammas: Any = (0.5,),
+    path: Any = ((1.0, 1.0),),
+) -> Any:
+    rbf = True
+    return Task(split, *pair, rbf, list(gammas), list(path))
+
+
+def made_run(tasks: Any, *, products: Any = None, **more: Any) -> Any:
+    given = {"tolerance": 1e-3, "iterations": 1000, "keep": False, "name": "", "threads": 1} | more
+    saturate = True
+    return Run(
+        [Products(*made_products())] if products is None else products,
+        tasks,
+        given["tolerance"],
+        given["iterations"],
+        saturate,
+        given["keep"],
+        given["name"],
+        given["threads"],
+    )
+
+
+def test_a_closed_run_refuses_every_call_and_may_be_closed_again() -> None:
+    run = made_run([task()])
+    run.close()
+
+    for call in (
+        lambda: run.wait(0.0),
+        lambda: run.take(0),
+        lambda: run.take_trained(0),
+        run.progress,
+    ):
+        with pytest.raises(ValueError, match="the run is closed"):
+            call()
+    run.close()
+
+
+@pytest.mark.parametrize("number", [-1, 1, 2**40])
+@pytest.mark.parametrize("take", ["take", "take_trained"])
+def test_a_task_that_there_is_not_cannot_be_taken(take: str, number: int) -> None:
+    with closing(made_run([task()])) as run:
+        assert run.wait(60) == 0
+
+        with pytest.raises(IndexError, match=f"there is no task {number}"):
+            getattr(run, take)(number)
+
+
+def test_a_task_can_be_taken_once() -> None:
+    with closing(made_run([task()])) as run:
+        assert run.wait(60) == 0
+        run.take(0)
+
+        for take in (run.take, run.take_trained):
+            with pytest.raises(ValueError, match="task 0 was taken before"):
+                take(0)
+
+
+def test_a_task_that_is_being_solved_cannot_be_taken() -> None:
+    split = hard_split()
+    rows = split.training
+    order = np.argsort(split.training_codes, kind="stable")
+    products = Products(*multiply(rows, order.tolist(), rows[:1], "", 1), [0, 300, 600])
+    endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+    with closing(made_run([endless], products=[products], iterations=10**12)) as run:
+        assert run.wait(0.01) is None
+
+        for take in (run.take, run.take_trained):
+            with pytest.raises(ValueError, match="task 0 is not done"):
+                take(0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"split": 1}, "a split that there is not"),
+        ({"split": -1}, "a split that there is not"),
+        ({"pair": (0, 2)}, "a pair of classes that there is not"),
+        ({"pair": (-1, 1)}, "a pair of classes that there is not"),
+        ({"pair": (1, 1)}, "a pair of classes that there is not"),
+        ({"gammas": ()}, "without a gamma or a C"),
+        ({"path": ()}, "without a gamma or a C"),
+        ({"gammas": (0.5, math.nan)}, "a gamma that is not above 0"),
+        ({"path": ((1.0, math.nan),)}, "a C that is not above 0"),
+    ],
+)
+def test_a_task_that_makes_no_sense_is_refused(wrong: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        made_run([task(), task(**wrong)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"threads": 0}, "at least one thread"),
+        ({"threads": -1}, "at least one thread"),
+        ({"iterations": -1}, "a cap on iterations below 0"),
+        ({"tolerance": math.nan}, "a tolerance that is not above 0"),
+        ({"name": "mmx"}, "no instruction set mmx"),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused(wrong: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        made_run([task()], **wrong)
+
+
+def test_nothing_in_the_place_of_products_or_tasks_is_refused() -> None:
+    with pytest.raises(ValueError, match="None instead of products"):
+        made_run([task()], products=[None])
+    with pytest.raises(ValueError, match="None instead of a task"):
+        made_run([None])
+    with pytest.raises(TypeError):
+        made_run(["task"])
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0, 1e300])
+def test_a_time_that_cannot_be_waited_for_is_refused(seconds: float) -> None:
+    with closing(made_run([task()])) as run, pytest.raises(ValueError, match="0 to 3600 seconds"):
+        run.wait(seconds)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, np.zeros((6, 5))),
+        (0, np.zeros(36)),
+        (1, np.zeros((2, 6))),
+        (1, np.zeros(12)),
+        (2, np.zeros(3)),
+        (2, np.zeros((2, 1))),
+        (3, []),
+        (3, [0]),
+        (3, [0, 9, 6]),
+        (3, [3, 6]),
+        (3, [0, 5]),
+        (3, [-1, 6]),
+    ],
+)
+def test_products_that_do_not_fit_are_refused(place: int, wrong: Any) -> None:
+    given = made_products()
+    given[place] = wrong
+
+    with pytest.raises(ValueError, match=r"do not (fit|begin)"):
+        Products(*given)
+
+
+def test_products_live_as_long_as_the_run_that_reads_them() -> None:
+    training, testing, squares, starts = made_products(400, 50)
+    # Of another type, so that the module makes copies that nobody else knows of.
+    products = Products(training.astype(np.float32), testing.T.copy().T, squares, starts)
+    run = made_run([task(path=[(1.0, 1.0)] * 20)] * 50, products=[products])
+    del products, training, testing
+
+    with closing(run):
+        assert sorted(run.wait(60) for _ in range(50)) == list(range(50))
+
+
+def test_matrices_that_are_none_are_not_multiplied() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        multiply(np.zeros(3), [0], np.zeros((1, 3)), "", 1)
+    with pytest.raises(IndexError):
+        multiply(np.zeros((1, 3)), [-1], np.zeros((1, 3)), "", 1)
+
+
+def test_a_run_can_be_closed_while_another_thread_waits_for_it() -> None:
+    split = hard_split(200)
+    products = Products(
+        *multiply(split.training, list(range(200)), split.testing, "", 1), [0, 100, 200]
+    )
+    endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+    run = made_run([endless] * 4, products=[products], iterations=10**12, threads=2)
+    ready = Barrier(3)
+
+    def waits() -> Any:
+        ready.wait()
+        return run.wait(0.3)
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(waits) for _ in range(2)]
+        ready.wait()
+        run.close()
+
+        for each in waiting:
+            error = each.exception()
+            assert error is None or "closed" in str(error)
+            assert error or each.result() is None
+
+
+def test_an_engine_can_be_used_by_several_threads_at_once() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.arange(60) % 3
+    values = rng.random((60, 8)) + 0.3 * labels[:, None]
+    splits = [
+        Split(values[rows], values[~rows], labels[rows], np.arange(3), np.flatnonzero(~rows))
+        for rows in (np.arange(60) % 4 != fold for fold in range(4))
+    ]
+    problems = [Problem("rbf", c, g) for c in (0.5, 2.0) for g in (0.25, 1.0)]
+    one = 8 * 45 * (45 + 15 + 8) + 2 * (4 * 45**2 + 8 * 45 * 15 + 8 * 30**2)
+    together = NativeEngine(1).prepared(splits)
+    in_turns = NativeEngine(1, memory=one).prepared(splits)
+    ready = Barrier(6)
+
+    def search(engine: Any) -> Any:
+        ready.wait()
+        found = []
+        for _ in range(20):
+            engine.scales_freely(splits, [0.5])
+            found.append({s.problem: s.predicted.tolist() for s in engine.solve(problems, splits)})
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(search, [together, in_turns, NativeEngine(1)] * 2))
+
+    assert all(one == found[0][0] for each in found for one in each)
+
+
+class Enough(Exception):  # noqa: N818 - what was wanted
+    """Progress was seen."""
+
+
+def test_progress_comes_while_a_single_problem_of_one_pair_and_fold_is_solved() -> None:
+    shares: list[float] = []
+
+    def advanced(share: float) -> None:
+        shares.append(share)
+        if len(set(shares)) > 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        list(
+            NativeEngine(1, max_iterations=10**12).solve(
+                [ENDLESS], [hard_split()], advanced=advanced
+            )
+        )
+
+    assert shares == sorted(shares)
+    assert 0 < shares[-1] < 1
+
+
+def test_progress_ends_with_everything_in_one_turn_or_several() -> None:
+    split = hard_split(60)
+    rest = Split(
+        split.training, split.testing, split.training_codes, np.arange(2), np.arange(9, 18)
+    )
+    problems = [Problem("rbf", c, 0.5) for c in (0.5, 2.0)]
+    one = 8 * 60 * (60 + 9 + 20) + 4 * 60**2 + 8 * 60 * 9 + 8 * 60**2
+
+    for memory in (2**30, one):
+        shares: list[float] = []
+        engine = NativeEngine(1, memory=memory)
+
+        list(engine.solve(problems, [split, rest], advanced=shares.append))
+
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
