@@ -1,9 +1,9 @@
 """A dataset ready to be trained on: recordings, one matrix, its layout, their classes.
 
-`prepare` is the way from labelled documents to a `Dataset`. It applies what a job may choose
-(artist filter, class sizes), settles on one layout, and does what Gaia's merge does to all
-labelled recordings before anything else: descriptors of varying length go (removevl), lengths are
-fixed, descriptors that are constant or not finite go (cleaner).
+`prepare`, or `Dataset.prepare` for files, is the way from labelled documents to a `Dataset`. It
+applies what a job may choose (artist filter, class sizes), settles on one layout, and does what
+Gaia's merge does to all labelled recordings before anything else: descriptors of varying length go
+(removevl), lengths are fixed, descriptors that are constant or not finite go (cleaner).
 
 Two things differ from Gaia on purpose. With documents of different layouts, Gaia keeps those that
 agree with whichever file a thread happened to read first; here the most common layout counts.
@@ -13,17 +13,21 @@ them (all descriptors, if the last chunk is a single recording); here all record
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.descriptors import Float32, LowLevel
-from trainer.errors import DatasetError
+from trainer.errors import DatasetError, OptionsError
 from trainer.ground_truth import GroundTruth
 from trainer.layout import NAMED, Descriptor, Layout, strings_of, utf16
+from trainer.loading import load_documents
 from trainer.options import JobOptions, Missing
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
@@ -31,6 +35,8 @@ from trainer.selection import MIN_RECORDINGS, select
 from trainer.wording import counted, listed, shown
 
 LEFT_OUT_NAMED = 3
+# Of a job's options, those that say which recordings are trained on.
+CHOICES = ("filter_type", "missing", "normalize", "normalize_mode", "seed")
 MISSING = "has no low-level document"
 
 Signature = frozenset[tuple[str, bool]]  # descriptor name, whether it is real
@@ -89,6 +95,43 @@ class Dataset:
     missing: tuple[str, ...] = ()
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def prepare(
+        cls,
+        ground_truth: GroundTruth | str | os.PathLike[str],
+        documents: Mapping[str, LowLevel] | str | os.PathLike[str],
+        **choices: Any,
+    ) -> Dataset:
+        """Make a dataset of labels and documents, as files or as values.
+
+        Parameters
+        ----------
+        ground_truth : GroundTruth or path-like
+            Classes and their recordings; a file as `GroundTruth.read` takes it.
+        documents : mapping of str to LowLevel, or path-like
+            Documents by id of their recording; a folder or a file as `load_documents` takes it.
+        **choices
+            Which recordings are trained on: `filter_type`, `missing`, `normalize`,
+            `normalize_mode` and `seed`, as in `JobOptions`.
+
+        Raises
+        ------
+        TrainerError
+            Labels, documents or choices have to change; see `trainer.errors`.
+
+        Examples
+        --------
+        >>> import examples
+        >>> Dataset.prepare(examples.ground_truth("gender"), examples.documents()).classes
+        ('female', 'male')
+        """
+        options = _options(choices)
+        if not isinstance(ground_truth, GroundTruth):
+            ground_truth = GroundTruth.read(Path(ground_truth))
+        if not isinstance(documents, Mapping):
+            documents = load_documents(documents, wanted=ground_truth.class_of)
+        return prepare(ground_truth, documents, options)
 
     @property
     def training(self) -> dict[str, str]:
@@ -167,6 +210,16 @@ def prepare(
         removed=removed,
         notes=(*options.notes, *selection.notes),
     )
+
+
+def _options(choices: Mapping[str, Any]) -> JobOptions:
+    unknown = [name for name in choices if name not in CHOICES]
+    if unknown:
+        raise OptionsError(
+            f"{listed(map(shown, unknown))} is nothing that a dataset depends on; "
+            f"there are {', '.join(CHOICES)}"
+        )
+    return JobOptions.parse(choices)
 
 
 def sorted_ids(ids: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from trainer.corrected import Corrected, Estimate
 from trainer.dataset import Dataset
 from trainer.findings import Finding, find
+from trainer.frames import Frames, frames_of
 from trainer.grid.fold_plan import Assignment
 from trainer.grid.learning_curve import CurvePoint
 from trainer.grid.nested import Nested
@@ -171,6 +172,16 @@ class Evaluation:
             ],
             "timings": dict(self.timings),
         }
+
+    def to_pandas(self) -> Frames:
+        """Return grid, predictions and confusion matrix as data frames.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; nothing else here needs it.
+        """
+        return frames_of(self.report())
 
     def summary(self) -> dict[str, Any]:
         """Return the figures that belong with the model: nothing that changes from run to run."""

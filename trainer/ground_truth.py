@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class GroundTruth:
         return cls(name, {label: tuple(members) for label, members in found.items()})
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a file of one of the three kinds above.
 
         The name, where the file gives none, is the file's own without its suffixes.
@@ -99,6 +100,7 @@ class GroundTruth:
         GroundTruthError
             The file cannot be read, or `from_classes` refuses its classes; the message names it.
         """
+        path = Path(path)
         place = shown(str(path), 300)
         stem, parse = _parser(path)
         try:

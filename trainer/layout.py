@@ -71,6 +71,20 @@ class Layout:
         return tuple(descriptor.name for descriptor in self.descriptors)
 
     @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """Name of each column: ``lowlevel.mfcc.mean[3]``, or the descriptor's, if it is alone.
+
+        >>> Layout((Descriptor(".rhythm.bpm"), Descriptor(".lowlevel.mfcc", 2))).column_names
+        ('rhythm.bpm', 'lowlevel.mfcc[0]', 'lowlevel.mfcc[1]')
+        """
+        return tuple(
+            f"{name}[{dimension}]" if descriptor.dimensions > 1 else name
+            for descriptor in self.descriptors
+            for name in (descriptor.name.removeprefix("."),)
+            for dimension in range(descriptor.dimensions)
+        )
+
+    @cached_property
     def width(self) -> int:
         """Number of columns."""
         return sum(descriptor.dimensions for descriptor in self.descriptors)

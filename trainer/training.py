@@ -57,8 +57,8 @@ class Progress:
 
 def train(
     dataset: Dataset,
-    project: Project,
-    seed: int,
+    project: Project | None = None,
+    seed: int = 1,
     *,
     engine: str = "auto",
     jobs: int | None = None,
@@ -74,10 +74,10 @@ def train(
     Parameters
     ----------
     dataset : Dataset
-        See `trainer.dataset.prepare`.
-    project : Project
-        The combinations, the number of folds, whether to nest.
-    seed : int
+        See `Dataset.prepare`.
+    project : Project, optional
+        The combinations, the number of folds, whether to nest; AcousticBrainz's by default.
+    seed : int, default=1
         Of every random choice; 1 gives Gaia's folds of seed 1.
     engine : {"auto", "native", "sklearn"}
         What solves the support vector machines.
@@ -108,6 +108,7 @@ def train(
     DatasetError
         No combination can be trained on these data.
     """
+    project = project or Project()
     account = account or Account()
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs, memory=memory)

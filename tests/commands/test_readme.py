@@ -1,5 +1,7 @@
 """The README: what it names exists, what exists it names, and what it tells people to type runs."""
 
+import doctest
+import io
 import json
 import re
 import shlex
@@ -123,6 +125,19 @@ def test_what_works_on_files_runs_as_it_stands(acoustic: Acoustic, tmp_path: Pat
 
     assert (tmp_path / "danceability.model").exists()
     assert (tmp_path / "danceability.json").exists()
+
+
+def test_what_works_in_python_says_what_it_is_shown_to_say(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (shown,) = blocks("pycon")
+    example = doctest.DocTestParser().get_doctest(shown, {}, "README.md", "README.md", 0)
+    said = io.StringIO()
+
+    with chdir(tmp_path):
+        result = doctest.DocTestRunner().run(example, out=said.write)
+
+    assert result.attempted == len(re.findall(r"^>>> ", shown, re.MULTILINE))
+    assert not result.failed, said.getvalue()
 
 
 def test_what_works_on_a_database_runs_as_it_stands(

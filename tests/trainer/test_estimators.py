@@ -8,15 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import (
+    GridSearchCV,
+    PredefinedSplit,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from trainer.grid.project import Project
 from trainer.layout import Descriptor, Layout
-from trainer.preprocessing.chain import InnerChain, Preprocessing
+from trainer.preprocessing.chain import FeatureChain, InnerChain, Preprocessing
 from trainer.preprocessing.recipes import NAMES
 from trainer.preprocessing.transforms import Cleaner, RangeScaler, RankGaussianizer
+from trainer.training import train
 
 ESTIMATORS = (
     Cleaner(),
@@ -26,6 +33,8 @@ ESTIMATORS = (
     Preprocessing(),
     Preprocessing(name="gaussianized"),
     InnerChain(),
+    FeatureChain(),
+    FeatureChain(name="gaussianized"),
 )
 # A vector of two, one number, one code.
 LAYOUT = Layout((Descriptor(".a", 2), Descriptor(".b"), Descriptor(".c", 1, ("x", "y"))))
@@ -220,6 +229,65 @@ def test_only_lowlevel_descriptors_are_gaussianized() -> None:
 
     assert gaussianized[:, 1] == pytest.approx([0, 0.5, 1])
     assert gaussianized[1, 0] == gaussianized[2, 0]  # ranks 2 and 3 of 3 are one
+
+
+def test_a_pipeline_of_scikit_learn_predicts_what_our_search_predicts(make_dataset: Any) -> None:
+    dataset = make_dataset(classes=3, size=12, lean=0.6)
+    project = Project(("basic",), ("rbf", "poly"), (-1, 3), (-5, -1))
+    evaluation = train(dataset, project, engine="sklearn", jobs=1)
+
+    for result in evaluation.results:
+        asked = result.combination
+        svm = SVC(
+            kernel=asked.kernel, C=2.0**asked.c_exponent, gamma=2.0**asked.gamma_exponent, coef0=0
+        )
+        pipeline = make_pipeline(FeatureChain(dataset.layout, template=dataset.template), svm)
+        folds = PredefinedSplit(evaluation.fold_of)
+        predicted = cross_val_predict(pipeline, dataset.values, dataset.labels, cv=folds)
+        assert predicted.tolist() == result.predicted.tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipeline_feeds_its_machine_what_a_model_was_trained_on(
+    name: str, make_dataset: Any
+) -> None:
+    dataset = make_dataset(classes=2, size=10)
+    model = train(dataset, Project((name,), ("rbf",), (1,), (-3,))).model
+    chain = FeatureChain(dataset.layout, name=name, template=dataset.template)
+
+    rows = chain.fit_transform(dataset.values)
+
+    # What a model does to a document are the same two chains, as its steps.
+    held = {row.tobytes() for row in model.svm.support_vectors.astype(np.float32)}
+    assert held <= {row.tobytes() for row in rows}
+
+
+def test_recipe_and_machine_are_searched_together_by_scikit_learn(make_dataset: Any) -> None:
+    dataset = make_dataset(classes=2, size=12)
+    pipeline = Pipeline([("features", FeatureChain(dataset.layout)), ("svm", SVC())])
+    grid = {"features__name": ["basic", "lowlevel", "gaussianized"], "svm__C": [0.5, 2.0]}
+
+    search = GridSearchCV(pipeline, grid, cv=3).fit(dataset.values, dataset.labels)
+
+    assert len(search.cv_results_["params"]) == 6
+    assert search.best_score_ > 0.8
+    assert search.best_estimator_.named_steps["features"].layout.names == dataset.layout.names
+
+
+def test_output_columns_are_named_after_descriptors() -> None:
+    X = [[0, 1, 5, 0], [3, 1, 6, 1], [1, 1, 7, 0]]
+    named = Layout((Descriptor(".lowlevel.a", 2), Descriptor(".rhythm.b"), Descriptor(".c")))
+
+    kept = FeatureChain(named, name="lowlevel").fit(X)
+    frame = FeatureChain(named).set_output(transform="pandas").fit_transform(X)
+
+    assert kept.get_feature_names_out().tolist() == ["lowlevel.a[0]", "lowlevel.a[1]"]
+    assert list(frame.columns) == ["lowlevel.a[0]", "lowlevel.a[1]", "rhythm.b", "c"]
+
+
+def test_a_recipe_that_selects_nothing_is_an_error_in_a_pipeline() -> None:
+    with pytest.raises(ValueError, match="the recipe 'lowlevel' selects none of the descriptors"):
+        FeatureChain(name="lowlevel").fit(np.eye(3))
 
 
 @given(

@@ -6,15 +6,30 @@ nine C and eight gamma are 720 combinations, each cross-validated over five fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
+
+from trainer.errors import OptionsError
+from trainer.preprocessing.recipes import NAMES
+from trainer.wording import shown
 
 PREPROCESSINGS = ("basic", "lowlevel", "nobands", "normalized", "gaussianized")
 KERNELS = ("poly", "rbf")
 C_EXPONENTS = (-5, -3, -1, 1, 3, 5, 7, 9, 11)
 GAMMA_EXPONENTS = (3, 1, -1, -3, -5, -7, -9, -11)
+MIN_FOLDS = 2
+EXPONENTS = range(-30, 31)  # beyond, float32 holds no kernel value
+
+# What each axis may hold.
+_AXES: Mapping[str, Collection[object]] = {
+    "preprocessings": NAMES,
+    "kernels": KERNELS,
+    "c_exponents": EXPONENTS,
+    "gamma_exponents": EXPONENTS,
+    "balance_classes": (False, True),
+}
 
 Grouping = Literal["artist", "release_group"]
 GROUP_NOUNS: Mapping[Grouping, str] = {"artist": "artist", "release_group": "album"}
@@ -79,6 +94,15 @@ class Project:
     repeats: int = 1
     learning_curve: bool = False
 
+    def __post_init__(self) -> None:
+        for axis, possible in _AXES.items():
+            values = getattr(self, axis)
+            _check_axis(axis, values, possible)
+            # A list would be another project than the tuple of the same values.
+            object.__setattr__(self, axis, tuple(values))
+        if self.folds < MIN_FOLDS:
+            raise OptionsError(f"folds of a project are {self.folds}; at least {MIN_FOLDS} needed")
+
     def combinations(self) -> list[Combination]:
         """Every combination in grid order: the first of equally good ones is chosen."""
         axes = product(
@@ -100,3 +124,19 @@ class Project:
             gamma_exponents=(chosen.gamma_exponent,),
             balance_classes=(chosen.balance_classes,),
         )
+
+
+def _check_axis(axis: str, values: object, possible: Collection[object]) -> None:
+    if isinstance(values, str) or not isinstance(values, Collection) or not values:
+        raise OptionsError(f"{axis} of a project are {shown(values)}; give a list of values")
+    for value in values:
+        if value not in possible:
+            raise OptionsError(
+                f"{axis} of a project hold {shown(value)}; possible are {_some(possible)}"
+            )
+
+
+def _some(possible: Collection[object]) -> str:
+    if isinstance(possible, range):
+        return f"{possible[0]} to {possible[-1]}"
+    return ", ".join(map(str, possible))

@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +126,26 @@ class Model:
             "steps": ["affine" if isinstance(s, Affine) else "rank" for s in self.steps],
         }
 
-    def predict(self, documents: Sequence[LowLevel]) -> list[Prediction]:
+    @overload
+    def predict(self, documents: Sequence[LowLevel]) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, documents: Mapping[str, LowLevel]) -> dict[str, Prediction]: ...
+
+    def predict(
+        self, documents: Sequence[LowLevel] | Mapping[str, LowLevel]
+    ) -> list[Prediction] | dict[str, Prediction]:
         """Predict the class of each recording.
+
+        Parameters
+        ----------
+        documents : sequence of LowLevel, or mapping of str to LowLevel
+            As `trainer.load_documents` returns them, by the id of their recording.
+
+        Returns
+        -------
+        list of Prediction, or dict of str to Prediction
+            As the documents came: in their order, or by id.
 
         Raises
         ------
@@ -135,6 +153,9 @@ class Model:
             A document lacks a descriptor that the model needs, or has one that is not finite, or
             so far outside of what the model was trained on that float32 cannot hold it scaled.
         """
+        if isinstance(documents, Mapping):
+            answers = self.predict(list(documents.values()))
+            return dict(zip(documents, answers, strict=True))
         if not documents:
             return []
         return self.answers(self.probabilities(documents))
@@ -180,14 +201,20 @@ class Model:
         """Return the bundle; equal models give equal bytes."""
         return pack(self.manifest, _arrays(self))
 
-    def save(self, path: Path) -> str:
+    def save(self, path: str | os.PathLike[str]) -> str:
         """Write the bundle, so that `path` is either complete or as it was before.
+
+        Parameters
+        ----------
+        path : path-like
+            Its folder is made if it is not there.
 
         Returns
         -------
         str
             SHA-256 of the file, hexadecimal.
         """
+        path = Path(path)
         content = self.to_bytes()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -205,12 +232,12 @@ class Model:
         return hashlib.sha256(content).hexdigest()
 
     @classmethod
-    def load(cls, path: Path, *, sha256: str | None = None) -> Model:
+    def load(cls, path: str | os.PathLike[str], *, sha256: str | None = None) -> Model:
         """Read a bundle.
 
         Parameters
         ----------
-        path : Path
+        path : path-like
         sha256 : str, optional
             What the file must hash to: the digest that was recorded when it was saved.
 
@@ -219,7 +246,7 @@ class Model:
         ModelError
             The file cannot be read, is no bundle, is damaged, or is not the one that was saved.
         """
-        content = _read(path)
+        content = _read(Path(path))
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise ModelError(f"{path} is not the file that was saved: its SHA-256 is not {sha256}")
         try:

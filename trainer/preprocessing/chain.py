@@ -1,9 +1,10 @@
-"""The two chains between a dataset and a support vector machine, each as one estimator.
+"""The two chains between a dataset and a support vector machine, each as one estimator, and both.
 
 `Preprocessing` is a recipe (basic … gaussianized), fitted once on all labelled recordings.
 `InnerChain` is what Gaia's SVM trainer adds without saying so: a second cleaning and a scaling of
 each dimension to [0, 1], fitted on the recordings that are trained on, fold by fold. Hence even
 ``basic`` reaches the SVM scaled, and ``basic`` and ``normalized`` are one experiment.
+`FeatureChain` is one after the other, for pipelines of scikit-learn.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from trainer.descriptors import Float32
 from trainer.layout import Layout
@@ -177,3 +178,83 @@ class InnerChain(_DescriptorTransformer):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+class FeatureChain(_DescriptorTransformer):
+    """From a dataset's descriptors to what a support vector machine sees, as a pipeline's step.
+
+    In a pipeline both chains are fitted on the recordings that are trained on, also the recipe,
+    which Gaia and `trainer.train` fit on all labelled recordings. That matters to recipes that
+    learn from values, which are ``normalized`` and ``gaussianized``.
+
+    Parameters
+    ----------
+    layout : Layout, optional
+        The descriptors of the columns: `Dataset.layout`. Recipes go by descriptor names, so
+        without a layout most of them find nothing to select.
+    name : str, default="basic"
+        basic, lowlevel, nobands, normalized, gaussianized or mfcc.
+    template : {"2.1-beta2", "2.1-beta5"}, default="2.1-beta2"
+        The family of recipes: `Dataset.template`.
+
+    Attributes
+    ----------
+    preprocessing_ : Preprocessing
+    inner_ : InnerChain
+    columns_ : ndarray of intp
+        The input column of each output column.
+
+    Examples
+    --------
+    >>> import examples
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> from trainer import Dataset
+    >>> data = Dataset.prepare(examples.ground_truth("timbre"), examples.documents())
+    >>> chain = FeatureChain(data.layout, name="lowlevel", template=data.template)
+    >>> pipeline = make_pipeline(chain, SVC(C=2)).fit(data.values, data.labels)
+    >>> pipeline.score(data.values, data.labels) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        layout: Layout | None = None,
+        *,
+        name: str = "basic",
+        template: Template = "2.1-beta2",
+    ) -> None:
+        self.layout = layout
+        self.name = name
+        self.template = template
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Fit the recipe, and on its output the cleaning and scaling."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: ArrayLike, y: object = None) -> Float32:  # noqa: ARG002
+        """Fit both chains and return what they make of `X`."""
+        matrix = self._validate(X, fitting=True)
+        self.preprocessing_ = Preprocessing(self.layout, name=self.name, template=self.template)
+        matrix = self.preprocessing_.fit_transform(matrix)
+        layout = self.preprocessing_.layout_
+        if not layout.width:
+            raise ValueError(f"the recipe {self.name!r} selects none of the descriptors")
+        self.inner_ = InnerChain(layout).fit(matrix)
+        self.columns_ = self.preprocessing_.columns_[self.inner_.columns_]
+        return self.inner_.transform(matrix)
+
+    def transform(self, X: ArrayLike) -> Float32:
+        """Apply both fitted chains."""
+        check_is_fitted(self)
+        return self.inner_.transform(
+            self.preprocessing_.transform(self._validate(X, fitting=False))
+        )
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Name the output columns, by descriptor and dimension where there is a layout."""
+        check_is_fitted(self)
+        if self.layout is None:
+            return _check_feature_names_in(self, input_features)[self.columns_]
+        return np.array(self.layout.column_names, dtype=object)[self.columns_]

@@ -8,12 +8,11 @@ from typing import Any, Self
 
 from trainer.account import Account
 from trainer.dataset import prepare
-from trainer.descriptors import LowLevel, flatten
-from trainer.documents import read_documents
-from trainer.errors import DocumentError
+from trainer.descriptors import LowLevel
 from trainer.evaluation import Evaluation
 from trainer.given_folds import read_folds
 from trainer.ground_truth import GroundTruth
+from trainer.loading import load_documents
 from trainer.options import JobOptions
 from trainer.report_page import report_page
 from trainer.training import Progress
@@ -169,15 +168,8 @@ def _read(
     paths: tuple[Path, ...], ground_truth: GroundTruth, told: progress.Watcher
 ) -> dict[str, LowLevel]:
     wanted = ground_truth.class_of
-    documents: dict[str, LowLevel] = {}
-    for recording, document in read_documents(paths, wanted=wanted):
-        documents[recording] = _flattened(recording, document)
-        told(Progress(done=len(documents), total=len(wanted), stage="documents"))
-    return documents
-
-
-def _flattened(recording: str, document: Any) -> LowLevel:
-    try:
-        return flatten(document)
-    except DocumentError as error:
-        raise DocumentError(f"recording {recording}: {error}") from error
+    return load_documents(
+        *paths,
+        wanted=wanted,
+        loaded=lambda done: told(Progress(done=done, total=len(wanted), stage="documents")),
+    )

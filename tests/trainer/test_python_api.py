@@ -1,0 +1,165 @@
+"""What a program gets that imports `trainer`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import examples
+import trainer
+from trainer.errors import GroundTruthError, OptionsError
+from trainer.evaluation import Evaluation
+from trainer.frames import frames_of
+
+SMALL = trainer.Project(
+    preprocessings=["basic"],  # type: ignore[arg-type]  # as a person writes it
+    kernels=["rbf"],  # type: ignore[arg-type]
+    c_exponents=[1, 5],  # type: ignore[arg-type]
+    gamma_exponents=[-3],  # type: ignore[arg-type]
+)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    dataset = trainer.Dataset.prepare(examples.ground_truth("timbre"), examples.documents())
+    return trainer.train(dataset, SMALL)
+
+
+def test_every_name_that_is_promised_is_there_and_listed() -> None:
+    for name in trainer.__all__:
+        assert getattr(trainer, name).__name__ == name
+        assert name in dir(trainer)
+
+
+def test_a_name_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(AttributeError, match="module 'trainer' has no attribute 'Datasets'"):
+        trainer.Datasets  # noqa: B018 - looking is the test
+
+
+def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
+    program = "import sys, trainer; print(sorted({'numpy', 'sklearn', 'pandas'} & {*sys.modules}))"
+    command = [sys.executable, "-c", program]
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_training_needs_no_pandas() -> None:
+    program = (
+        "import sys, examples, trainer\n"
+        "sys.modules['pandas'] = None\n"
+        "data = trainer.Dataset.prepare(examples.ground_truth('gender'), examples.documents())\n"
+        "found = trainer.train(data, trainer.Project(['basic'], ['rbf'], [1], [-3]))\n"
+        "try:\n"
+        "    found.to_pandas()\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", program]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert said == "data frames are made by pandas, which is not installed: pip install pandas\n"
+
+
+def test_files_become_a_dataset_by_their_paths_alone(tmp_path: Path) -> None:
+    wanted = json.loads(examples.ground_truth("timbre").read_text())["classes"]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("".join(f"{r},{name}\n" for name, ids in wanted.items() for r in ids))
+
+    dataset = trainer.Dataset.prepare(str(labels), str(examples.documents()))
+
+    assert dataset.name == "labels"
+    assert dataset.classes == tuple(sorted(wanted))
+    assert len(dataset.recordings) == sum(map(len, wanted.values()))
+
+
+def test_values_become_the_same_dataset_as_the_files_that_hold_them() -> None:
+    labels = trainer.GroundTruth.read(examples.ground_truth("gender"))
+    documents = trainer.load_documents(examples.documents())
+
+    of_values = trainer.Dataset.prepare(labels, documents)
+    of_files = trainer.Dataset.prepare(examples.ground_truth("gender"), examples.documents())
+
+    assert set(documents) > set(of_values.recordings)
+    assert of_values.recordings == of_files.recordings
+    assert of_values.values.tobytes() == of_files.values.tobytes()
+
+
+def test_a_choice_says_which_recordings_are_trained_on() -> None:
+    files = examples.ground_truth("gender"), examples.documents()
+
+    chosen = trainer.Dataset.prepare(*files, filter_type="artist")
+
+    assert chosen.testing
+    assert len(chosen.recordings) < len(trainer.Dataset.prepare(*files).recordings)
+
+
+def test_a_choice_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(OptionsError, match="'c_values' is nothing that a dataset depends on"):
+        trainer.Dataset.prepare("labels.csv", "lowlevel/", c_values=[1])
+
+
+def test_labels_that_are_not_there_are_named() -> None:
+    with pytest.raises(GroundTruthError, match=r"nowhere\.csv' cannot be read"):
+        trainer.Dataset.prepare("nowhere.csv", examples.documents())
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"kernels": "rbf"}, "kernels of a project are 'rbf'; give a list"),
+        ({"kernels": []}, "kernels of a project are .*; give a list"),
+        ({"kernels": 1}, "kernels of a project are 1; give a list"),
+        ({"kernels": ["linear"]}, "hold 'linear'; possible are poly, rbf"),
+        ({"preprocessings": ["bsic"]}, "hold 'bsic'; possible are basic, "),
+        ({"c_exponents": [31]}, "hold 31; possible are -30 to 30"),
+        ({"gamma_exponents": [0.5]}, "hold 0.5; possible are -30 to 30"),
+        ({"folds": 1}, "folds of a project are 1; at least 2"),
+    ],
+)
+def test_a_project_that_cannot_be_searched_is_refused(axes: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionsError, match=said):
+        trainer.Project(**axes)
+
+
+def test_lists_make_the_same_project_as_tuples() -> None:
+    assert trainer.Project(("basic",), ("rbf",), (1, 5), (-3,)) == SMALL
+
+
+def test_a_model_predicts_documents_by_their_ids_and_in_their_order(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    evaluation.model.save(str(tmp_path / "timbre.model"))
+    documents = trainer.load_documents(examples.documents())
+    model = trainer.Model.load(str(tmp_path / "timbre.model"))
+
+    by_id = model.predict(documents)
+
+    assert list(by_id) == list(documents)
+    assert list(by_id.values()) == model.predict(list(documents.values()))
+    assert model.predict({}) == {}
+
+
+def test_an_evaluation_becomes_data_frames(evaluation: Evaluation) -> None:
+    frames = evaluation.to_pandas()
+    best = frames.grid.accuracy.idxmax()
+
+    assert len(frames.grid) == 2
+    assert round(frames.grid.accuracy[best], 2) == evaluation.accuracy
+    right = (frames.predictions.actual == frames.predictions.predicted).mean()
+    assert round(100 * right, 2) == evaluation.accuracy
+    assert tuple(frames.predictions.index) == evaluation.dataset.recordings
+    assert frames.predictions.fold.tolist() == evaluation.fold_of.tolist()
+    assert frames.predictions.probability_actual.between(0, 1).all()
+    for actual, row in evaluation.confusion_matrix.items():
+        assert frames.confusion_matrix.loc[actual].to_dict() == row
+
+
+def test_a_report_that_was_written_becomes_the_same_data_frames(evaluation: Evaluation) -> None:
+    written = json.loads(json.dumps(evaluation.report(predictions=True)))
+
+    assert frames_of(written).grid.equals(evaluation.to_pandas().grid)
+    assert frames_of(written).predictions.equals(evaluation.to_pandas().predictions)
