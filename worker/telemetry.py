@@ -20,9 +20,6 @@ Event = MutableMapping[str, Any]
 
 KEYS = ("worker", "job", "attempt")
 
-# How other parts recognise that this process writes JSON, without importing any of this.
-JSON_HANDLER = "acoustic-json"
-
 
 def configure(log_format: str, log_level: str, *, keys: Sequence[str] = KEYS) -> None:
     """Send every log line of this process to standard error.
@@ -52,7 +49,7 @@ def configure(log_format: str, log_level: str, *, keys: Sequence[str] = KEYS) ->
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    _handle(_formatter(log_format, before, keys), log_level, log_format)
+    _handle(_formatter(log_format, before, keys), log_level)
 
 
 def _formatter(log_format: str, before: list[Any], keys: Sequence[str]) -> logging.Formatter:
@@ -71,11 +68,10 @@ def _formatter(log_format: str, before: list[Any], keys: Sequence[str]) -> loggi
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
 
 
-def _handle(formatter: logging.Formatter, log_level: str, log_format: str) -> None:
+def _handle(formatter: logging.Formatter, log_level: str) -> None:
     # Libraries log through the standard library: their lines take the same way as ours.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    handler.name = JSON_HANDLER if log_format == "json" else None
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]

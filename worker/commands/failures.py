@@ -5,6 +5,8 @@ import io
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from rich.text import Text
@@ -49,8 +51,6 @@ def report(error: Exception, *, debug: bool) -> int:
     int
         The exit code.
     """
-    if _logs_json():
-        return _log(error, debug=debug)
     if debug:
         _say_traceback(error)
     if isinstance(error, click.ClickException):
@@ -71,17 +71,27 @@ def report(error: Exception, *, debug: bool) -> int:
     return UNEXPECTED
 
 
-def _logs_json() -> bool:
-    """Whether a daemon writes its log as JSON here: then every line is to be read as such."""
-    return any(handler.name == "acoustic-json" for handler in logging.getLogger().handlers)
+@contextmanager
+def told_in_log(log_format: str) -> Iterator[None]:
+    """Have an error that ends a daemon told as its log is, where that is JSON.
 
-
-def _log(error: Exception, *, debug: bool) -> int:
-    code = expected_code(error)
-    told = debug or code is None
-    said = str(error) if code is not None else "an unforeseen error ended the daemon"
-    logging.getLogger("worker.commands").error(said, exc_info=error if told else None)
-    return UNEXPECTED if code is None else code
+    Raises
+    ------
+    click.exceptions.Exit
+        In place of the error, once it was told.
+    """
+    try:
+        yield
+    except Exception as error:
+        if log_format != "json":
+            raise
+        code = expected_code(error)
+        log = logging.getLogger("worker.commands")
+        if code is None:
+            log.exception("an unforeseen error ended the daemon")
+        else:
+            log.error("%s", error)  # noqa: TRY400 - a sentence of ours says all
+        raise click.exceptions.Exit(UNEXPECTED if code is None else code) from error
 
 
 def expected_code(error: Exception) -> int | None:
