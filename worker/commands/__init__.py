@@ -15,6 +15,7 @@
 `comparing`                             ``compare …`` (`extractor_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
+`completion`                            ``completion``
 `demo`                                  `demonstration`, in `surroundings` that vanish
 ======================================  ====================================================
 """
@@ -66,6 +67,11 @@ COMMANDS = {
     ),
     "models": Lazy(
         "worker.commands.models", "models", "Look into model files, publish and retire models."
+    ),
+    "completion": Lazy(
+        "worker.commands.completion",
+        "completion",
+        "Print what bash, zsh or fish need to complete commands.",
     ),
     "bench": Lazy(
         "worker.commands.bench", "bench", "Measure speed beside the obvious alternative."
