@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test sanitize package faults soak mutants lint format lock clean
+.PHONY: help install demo test sanitize package docs faults soak mutants lint format lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,10 @@ sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory 
 
 package: $(INSTALLED) ## Build sdist and wheel, install the wheel elsewhere, and use it there
 	.ci/package "$(PYTHON)"
+
+docs: $(INSTALLED) ## Build the documentation into build/docs; warnings are errors
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going \
+	    --doctree-dir build/doctrees docs build/docs
 
 faults: $(INSTALLED) ## Make faults happen, and write their table into docs/reliability.md
 	$(BIN)/python -m pytest -n 2 -m fault -p tests.faults.table $(ARGS)

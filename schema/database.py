@@ -80,6 +80,8 @@ def connect(
         # its lock is looked at again. A database may have another default.
         isolation_level="READ COMMITTED",
         json_deserializer=json_value,
+        # Errors end in logs, and parameters are documents, results, and what users wrote.
+        hide_parameters=True,
         # A server that restarted would otherwise cost every pooled connection one failed call.
         pool_pre_ping=True,
     )

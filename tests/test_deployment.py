@@ -1,5 +1,6 @@
 """The container files agree with the code, with each other and with their formats."""
 
+import json
 import re
 import shlex
 import shutil
@@ -142,6 +143,40 @@ def test_what_a_worker_may_write_is_what_it_makes() -> None:
 def test_the_database_is_reached_from_the_containers_alone() -> None:
     assert "ports" not in SERVICES["postgres"]
     assert "network_mode" not in SERVICES["postgres"]
+
+
+def test_monitoring_starts_only_when_asked_for_and_is_for_this_host_alone() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["monitoring"]
+        assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        for volume in SERVICES[name]["volumes"]:
+            path = volume.split(":")[0]
+            assert path in COMPOSE["volumes"] or (ROOT / path).exists()
+            assert path in COMPOSE["volumes"] or volume.endswith(":ro")
+
+
+def test_prometheus_asks_each_daemon_at_the_port_that_it_has() -> None:
+    config = yaml.safe_load((ROOT / "monitoring/prometheus.yml").read_text())
+    (scraped,) = config["scrape_configs"]
+    (found,) = scraped["dns_sd_configs"]
+
+    assert set(found["names"]) == {"evaluator", "highlevel"}
+    for service in found["names"]:
+        settings = Settings.from_environment(environment_of(service))
+        assert settings.metrics_port == found["port"]
+        assert settings.metrics_address == "0.0.0.0"
+
+
+def test_a_container_is_checked_by_what_costs_next_to_nothing() -> None:
+    (checked,) = re.findall(r"^HEALTHCHECK .*\\\n\s+CMD (.*)$", DOCKERFILE, re.MULTILINE)
+
+    assert json.loads(checked) == ["acoustic", "doctor", "--alive"]
+    for service in ("evaluator", "highlevel"):
+        assert "healthcheck" not in SERVICES[service]
+        heartbeat = Settings.from_environment(environment_of(service)).heartbeat
+        assert heartbeat is not None
+        assert str(heartbeat.parent) in SERVICES[service]["tmpfs"]
 
 
 def test_the_image_ends_as_an_ordinary_user() -> None:

@@ -18,6 +18,7 @@ from worker.conclusion import Conclusion, sentence, too_much_memory, too_much_ti
 from worker.host_fault import disk_sentence
 from worker.memory import held_memory
 from worker.model_store import ModelStore
+from worker.relayed_log import RelayedLog
 from worker.settings import Settings
 from worker.waiting_child import COMMAND, WaitingChild
 
@@ -51,6 +52,7 @@ class Attempt:
 
     def __init__(self, job: EvaluationJob, settings: Settings) -> None:
         self.job = job
+        self._began = time.monotonic()
         self.progress: Any = None
         self.written_progress: Any = None
         self.conclusion: Conclusion | None = None
@@ -65,6 +67,7 @@ class Attempt:
         self._held: int | None = None
         self._beyond: tuple[Outcome, str] | None = None
         self._child: ChildProcess | None = None
+        self._relayed = RelayedLog()
 
     @classmethod
     def start(cls, job: EvaluationJob, settings: Settings, waiting: WaitingChild) -> Self:
@@ -82,6 +85,11 @@ class Attempt:
         except OSError as error:
             attempt.conclude_error(error, counted=False)
         return attempt
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._began
 
     @property
     def descriptors(self) -> list[int]:
@@ -125,6 +133,7 @@ class Attempt:
             self._child.signal_group(signal.SIGKILL)
             self.kill_at = time.monotonic() + GRACE_SECONDS
         end = self._child.reap()
+        self._relayed.tell(self._child.read_output())
         if end is not None:
             concluded = Conclusion.of(
                 self._child,
@@ -203,4 +212,5 @@ class Attempt:
             "memory": settings.engine_memory,
             "checkpoint_seconds": settings.checkpoint_seconds,
             "outcome": str(self._folder.outcome),
+            "log_level": settings.log_level,
         }

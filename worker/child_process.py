@@ -24,6 +24,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 # Linux counts peak memory in kibibytes, macOS in bytes.
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 _TAIL_BYTES = 8192
+# Of what a child prints: as much is read at once, and a line is cut at as much.
+_OUTPUT_BYTES, _LONGEST_LINE = 262_144, 16_384
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ class ChildProcess:
         self.said: Any = None
         self._unread = b""
         self._tail = ""
+        self._output_read = 0
+        self._half_line = b""
+        self._last_lines: list[str] = []
         os.set_blocking(self.progress, False)
         self.progress_open = True  # at its end it would be ready to read for ever
         given = {"progress": progress_end, "lifeline": lifeline_end, "parent": os.getpid()}
@@ -176,6 +181,38 @@ class ChildProcess:
             self.said = json.loads(lines[-1])
         return self.said
 
+    def read_output(self) -> list[str]:
+        """Give lines that it has printed since the last call; only so many bytes at once.
+
+        What is left when it is reaped comes with the next call then.
+        """
+        if self._printed.closed:
+            lines, self._last_lines = self._last_lines, []
+            return lines
+        return self._new_lines()
+
+    def _new_lines(self) -> list[str]:
+        # Not by the file's own position: the child writes at that.
+        block = b""
+        with contextlib.suppress(OSError):
+            block = os.pread(self._printed.fileno(), _OUTPUT_BYTES, self._output_read)
+        self._output_read += len(block)
+        *lines, half = (self._half_line + block).split(b"\n")
+        if len(half) > _OUTPUT_BYTES:  # no line for a person
+            lines, half = [*lines, half], b""
+        self._half_line = half
+        return [line[:_LONGEST_LINE].decode("utf-8", "replace") for line in lines]
+
+    def _read_last_lines(self) -> list[str]:
+        """Read what was not told yet, at most the end of it."""
+        lines = self._new_lines()
+        with contextlib.suppress(OSError):
+            size = os.fstat(self._printed.fileno()).st_size
+            self._output_read = max(self._output_read, size - _OUTPUT_BYTES)
+        lines += self._new_lines()
+        half = self._half_line[:_LONGEST_LINE].decode("utf-8", "replace")
+        return [*lines, half] if half else lines
+
     def signal_group(self, number: int) -> None:
         """Send a signal to the child and everything that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -192,6 +229,7 @@ class ChildProcess:
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)  # or Popen warns of a leak
         self._tail = self._read_tail()
+        self._last_lines = self._read_last_lines()
         self._open.close()
         return Exit.of(status, usage)
 

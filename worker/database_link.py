@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from schema.database import connect
+from worker.metrics import DatabaseMetrics
 from worker.supervisor import Backoff
 
 Result = TypeVar("Result")
@@ -34,6 +35,8 @@ class DatabaseLink:
         What no statement may take longer than.
     application_name
         What the server shows for the connections.
+    metrics
+        What is told of the database.
     """
 
     def __init__(
@@ -43,18 +46,37 @@ class DatabaseLink:
         channel: str,
         deadline: timedelta,
         application_name: str = "acoustic evaluator",
+        metrics: DatabaseMetrics | None = None,
     ) -> None:
         self._engine = connect(url, application_name=application_name, statement_timeout=deadline)
         self._channel = channel
         self._listening: Connection | None = None
         self._backoff = Backoff(first=0.2, most=_MOST_SECONDS)
         self._back_at = 0.0
+        self._answered: float | None = None
+        self._metrics = metrics or DatabaseMetrics()
         self._log = structlog.get_logger("worker.database")
 
     @property
     def away(self) -> float:
         """Seconds until the next try; 0 when the database is not known to be away."""
         return max(0.0, self._back_at - time.monotonic())
+
+    def unusable(self, *, within: float) -> str | None:
+        """Say why the database is of no use, if it is of none; other threads may ask.
+
+        Parameters
+        ----------
+        within
+            How long ago a call may have succeeded at most. Seconds.
+        """
+        answered = self._answered
+        if answered is None:
+            return "the database has not answered yet"
+        if self._backoff.failures:
+            return "the database cannot be used; the log says why"
+        silent = time.monotonic() - answered
+        return f"the database last answered {silent:.0f} s ago" if silent > within else None
 
     def run(self, transaction: Callable[[Connection], Result]) -> Result:
         """Run a transaction.
@@ -76,12 +98,16 @@ class DatabaseLink:
         if self._backoff.failures:
             self._log.info("the database is back")
             self._backoff.reset()
+        self._answered = time.monotonic()
+        self._metrics.up.set(1)
         return result
 
     def back_off(self, error: BaseException) -> None:
         """Leave the database alone for a while, longer with every failure in a row."""
         seconds = self._backoff.next()
         self._back_at = time.monotonic() + seconds
+        outage = isinstance(error, SQLAlchemyError) and is_outage(error)
+        self._metrics.failed(outage=outage)
         self._log.warning(
             "the database cannot be used",
             reason=_first_line(error),
@@ -99,6 +125,7 @@ class DatabaseLink:
             self.back_off(error)
             raise Outage(str(error.orig)) from error
         self._listening = connection
+        self._metrics.listening.set(1)
 
     @property
     def descriptors(self) -> list[int]:
@@ -116,6 +143,7 @@ class DatabaseLink:
             self._stop_listening()
             return True
         came = bool(driver.notifies)
+        self._metrics.notifications.inc(len(driver.notifies))
         driver.notifies.clear()
         return came
 
@@ -126,6 +154,7 @@ class DatabaseLink:
 
     def _stop_listening(self) -> None:
         if self._listening is not None:
+            self._metrics.listening.set(0)
             self._listening.invalidate()
             self._listening.close()
             self._listening = None

@@ -12,14 +12,17 @@ from datetime import timedelta
 import structlog
 
 from schema.database import check_revision
+from schema.errors import SchemaMismatch
 from schema.evaluation_jobs import CHANNEL, EvaluationJob, Outcome
 from worker import telemetry
 from worker.attempt import GRACE_SECONDS, Attempt
 from worker.attempt_folder import remove_leftovers
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink, Outage
-from worker.heartbeat import Heartbeat
+from worker.heartbeat import LONGEST_SECONDS, Heartbeat
 from worker.job_queue import JobQueue
+from worker.metrics import EvaluatorMetrics
+from worker.metrics_server import Probe, serving
 from worker.model_store import ModelStore
 from worker.settings import Settings
 from worker.supervisor import Drain, Supervisor, Timer
@@ -56,17 +59,24 @@ def run(settings: Settings, *, once: bool) -> int:
     Raises
     ------
     SettingsError
-        A folder cannot be written to.
+        A folder cannot be written to, or the port of the metrics cannot be listened on.
     schema.errors.SchemaMismatch
         The database is older or newer than this program.
     """
     telemetry.configure(settings.log_format, settings.log_level)
     settings.make_folders()
-    link = DatabaseLink(settings.database_url, channel=CHANNEL, deadline=_deadline(settings))
+    metrics = EvaluatorMetrics()
+    link = DatabaseLink(
+        settings.database_url,
+        channel=CHANNEL,
+        deadline=_deadline(settings),
+        metrics=metrics.database,
+    )
     with Supervisor() as supervisor:
-        evaluator = Evaluator(settings, supervisor, link, once=once)
+        evaluator = Evaluator(settings, supervisor, link, metrics, once=once)
         try:
-            return evaluator.run()
+            with serving(settings, metrics.registry, evaluator.probes):
+                return evaluator.run()
         finally:
             evaluator.close()
             link.close()
@@ -77,18 +87,25 @@ class Evaluator:
 
     Parameters
     ----------
-    settings, supervisor, link
-        What it is told, what it waits with, how it reaches the database.
+    settings, supervisor, link, metrics
+        What it is told, what it waits with, how it reaches the database, what it tells.
     once
         End after one job, or when there is none.
     """
 
     def __init__(
-        self, settings: Settings, supervisor: Supervisor, link: DatabaseLink, *, once: bool
+        self,
+        settings: Settings,
+        supervisor: Supervisor,
+        link: DatabaseLink,
+        metrics: EvaluatorMetrics,
+        *,
+        once: bool,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
         self._link = link
+        self._metrics = metrics
         self._once = once
         self._queue = JobQueue(link, settings)
         self._poll = Timer(settings.poll_seconds)
@@ -99,11 +116,34 @@ class Evaluator:
         self._waiting = WaitingChild(wanted=settings.warm_child and not once)
         self._attempt: Attempt | None = None
         self._exit_code: int | None = None
+        self._schema_trouble: str | None = None
+        self._measurable = True
         self._log = structlog.get_logger("worker.evaluator")
+        structlog.contextvars.bind_contextvars(worker=self._queue.worker)
+        metrics.introduce(self._queue.worker, lambda: self._heartbeat.silent)
+        metrics.watch_lease(settings.lease_seconds, self._lease_age)
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """What other threads may ask, by path: whether the loop turns, whether jobs can be done."""
+        return {"/healthz": self._heartbeat.stuck, "/readyz": self._unready}
+
+    def _unready(self) -> str | None:
+        if self._drain.started:
+            return "told to stop"
+        return (
+            self._heartbeat.stuck()
+            or self._link.unusable(within=LONGEST_SECONDS)
+            or self._schema_trouble
+        )
+
+    def _lease_age(self) -> float:
+        attempt = self._attempt
+        held = attempt is not None and attempt.running and not attempt.lost
+        return time.monotonic() - self._renewal.last if held else 0.0
 
     def run(self) -> int:
         """Work until there is an exit code."""
-        structlog.contextvars.bind_contextvars(worker=self._queue.worker)
         self._start()
         while self._exit_code is None:
             self._turn()
@@ -129,6 +169,7 @@ class Evaluator:
         while self._exit_code is None:
             try:
                 self._link.run(check_revision)
+                self._metrics.schema_fits.set(1)
             except Outage:
                 self._heartbeat.beat()
                 self._supervisor.wait(self._link.away)
@@ -241,6 +282,7 @@ class Evaluator:
         structlog.contextvars.bind_contextvars(job=str(job.id), attempt=job.attempt)
         self._log.info("job claimed")
         self._renewal.restart()
+        self._metrics.busy.set(1)
         self._attempt = Attempt.start(job, self._settings, self._waiting)
         with suppress(Outage):
             self._remove_orphans(job)
@@ -257,6 +299,7 @@ class Evaluator:
         progress = attempt.progress
         changed = progress if progress != attempt.written_progress else None
         ours = self._queue.renew(attempt.job, progress=changed)
+        self._metrics.renewed(late=time.monotonic() - self._renewal.due)
         self._renewal.restart()
         attempt.written_progress = progress
         if ours:
@@ -283,6 +326,7 @@ class Evaluator:
         """Stop working on a job that was cancelled, deleted, edited or given to another worker."""
         self._log.warning("the job is not ours any more; its training is stopped")
         attempt.lost = True
+        self._metrics.lost(attempt.seconds)
         if attempt.running:
             attempt.stop()
         else:
@@ -308,6 +352,9 @@ class Evaluator:
         if status is None:
             self._lose(attempt)
         else:
+            usage = conclusion.usage
+            self._metrics.ended(conclusion.outcome, status, attempt.seconds)
+            self._metrics.used(usage.cpu_seconds, usage.peak_memory)
             self._ended(conclusion, status)
 
     def _ended(self, conclusion: Conclusion, status: str) -> None:
@@ -326,6 +373,7 @@ class Evaluator:
 
     def _forget_attempt(self, *, bundle: bool) -> None:
         attempt, self._attempt = self._attempt, None
+        self._metrics.busy.set(0)
         try:
             if attempt is not None:
                 attempt.remove_files(bundle=bundle)
@@ -342,11 +390,29 @@ class Evaluator:
             return
         rescued = self._queue.rescue()
         self._sweep.restart()
+        self._metrics.rescued.inc(len(rescued))
+        self._measure()
         for job, status in rescued:
             self._log.warning("a job's worker fell silent", lost_job=str(job), status=status)
         if rescued:
             self._remove_leftovers()
             self._poll.hasten(0)
+
+    def _measure(self) -> None:
+        """Look at the queue for those who look after it; nobody else needs to."""
+        if self._settings.metrics_port is None or not self._measurable:
+            return
+        try:
+            self._metrics.looked(self._queue.measure())
+            self._schema_trouble = None
+        except Outage:
+            raise
+        except SchemaMismatch as error:
+            self._schema_trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - figures are not worth a job
+            self._log.warning("the queue's figures cannot be told", reason=str(error))
+            self._measurable = False
+        self._metrics.schema_fits.set(self._schema_trouble is None)
 
     def _remove_leftovers(self) -> None:
         settings = self._settings

@@ -26,10 +26,21 @@ class Heartbeat:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._due = 0.0
+        self._last = time.monotonic()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the loop last turned, for a thread that is asked about it."""
+        return time.monotonic() - self._last
+
+    def stuck(self) -> str | None:
+        """Say that the loop stands still, if it does."""
+        silent = self.silent
+        return f"the loop has stood still for {silent:.0f} s" if silent > LONGEST_SECONDS else None
 
     def beat(self) -> None:
         """Say that the loop turns. A full disk is no reason to end: the check will find it."""
-        now = time.monotonic()
+        now = self._last = time.monotonic()
         if self._path is None or now < self._due:
             return
         self._due = now + _PAUSE

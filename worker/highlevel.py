@@ -23,15 +23,21 @@ from schema.highlevel import CHANNEL
 from trainer.inference import ModelSet
 from worker import telemetry
 from worker.database_link import DatabaseLink, Outage
-from worker.heartbeat import Heartbeat
+from worker.heartbeat import LONGEST_SECONDS, Heartbeat
 from worker.highlevel_batch import Batches, Tally
 from worker.highlevel_lane import Lane
+from worker.highlevel_look import QueueLook
 from worker.highlevel_models import Models, OfProfile, Predict, Published, Source
+from worker.metrics import HighLevelMetrics
+from worker.metrics_server import Probe, serving
 from worker.profile import read_profile
 from worker.settings import Settings, SettingsError
 from worker.supervisor import Drain, Supervisor, Timer
 
 DONE, UNEXPECTED = 0, 1
+
+# What every line of its log has.
+KEYS = ("worker", "batch", "recording")
 
 STATEMENT_TIMEOUT = timedelta(seconds=60)
 
@@ -75,19 +81,22 @@ def run(
     Raises
     ------
     SettingsError
-        A model is missing or damaged; with `once`, also where there is none.
+        A model is missing or damaged; with `once`, also where there is none. Or the port of the
+        metrics cannot be listened on.
     schema.errors.SchemaMismatch
         The database is older or newer than this program.
     """
-    telemetry.configure(settings.log_format, settings.log_level)
+    telemetry.configure(settings.log_format, settings.log_level, keys=KEYS)
     source: Source = Published(settings.model_dir)
     if profile is not None:
         source = OfProfile(read_profile(profile), settings.model_dir)
     # More threads gain nothing here, and results are the same to the bit only with one.
+    metrics = HighLevelMetrics()
     with threadpool_limits(1), Supervisor() as supervisor:
-        worker = HighLevelWorker(settings, supervisor, source, once=once, predict=predict)
+        worker = HighLevelWorker(settings, supervisor, source, metrics, once=once, predict=predict)
         try:
-            return worker.run()
+            with serving(settings, metrics.registry, worker.probes):
+                return worker.run()
         finally:
             worker.close()
             if report is not None:
@@ -99,8 +108,8 @@ class HighLevelWorker:
 
     Parameters
     ----------
-    settings, supervisor, source
-        What it is told, what it waits with, which models it computes.
+    settings, supervisor, source, metrics
+        What it is told, what it waits with, which models it computes, what it tells.
     once
         End when nothing is left.
     predict
@@ -112,6 +121,7 @@ class HighLevelWorker:
         settings: Settings,
         supervisor: Supervisor,
         source: Source,
+        metrics: HighLevelMetrics,
         *,
         once: bool,
         predict: Predict,
@@ -121,7 +131,7 @@ class HighLevelWorker:
         self._once = once
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         # A link is for one thread: one listens while the other works.
-        self._listener, self._link = (_link(settings) for _ in range(2))
+        self._listener, self._link = (_link(settings, metrics) for _ in range(2))
         self._models = Models(self._link, source, retry_seconds=settings.poll_seconds)
         self._batches = Batches(
             self._link,
@@ -137,7 +147,9 @@ class HighLevelWorker:
             self._batches,
             poll_seconds=settings.poll_seconds,
             once=once,
+            look=None if settings.metrics_port is None else QueueLook(self._link, metrics),
         )
+        self._metrics = metrics
         self._heartbeat = Heartbeat(settings.heartbeat)
         self._poll = Timer(settings.poll_seconds)
         self._report = Timer(_REPORT_SECONDS)
@@ -145,6 +157,19 @@ class HighLevelWorker:
         self._drain = Drain(min(settings.drain_seconds, MOST_DRAIN_SECONDS), 0.0)
         self._exit_code: int | None = None
         self._log = structlog.get_logger("worker.highlevel")
+        structlog.contextvars.bind_contextvars(worker=self._name)
+        metrics.introduce(self._name, lambda: self._heartbeat.silent)
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """What other threads may ask, by path: whether the loop turns, whether it is of use."""
+        return {"/healthz": self._heartbeat.stuck, "/readyz": self._unready}
+
+    def _unready(self) -> str | None:
+        if self._drain.started:
+            return "told to stop"
+        within = LONGEST_SECONDS + self._settings.poll_seconds
+        return self._heartbeat.stuck() or self._link.unusable(within=within)
 
     @property
     def tally(self) -> Tally:
@@ -153,7 +178,6 @@ class HighLevelWorker:
 
     def run(self) -> int:
         """Work until there is an exit code."""
-        structlog.contextvars.bind_contextvars(worker=self._name)
         self._start()
         while self._exit_code is None:
             self._turn()
@@ -181,6 +205,7 @@ class HighLevelWorker:
         while self._exit_code is None:
             try:
                 self._link.run(check_revision)
+                self._metrics.schema_fits.set(1)
                 loaded = self._models.current()
             except Outage:
                 self._heartbeat.beat()
@@ -272,10 +297,11 @@ class HighLevelWorker:
         self._report.restart()
 
 
-def _link(settings: Settings) -> DatabaseLink:
+def _link(settings: Settings, metrics: HighLevelMetrics) -> DatabaseLink:
     return DatabaseLink(
         settings.database_url,
         channel=CHANNEL,
         deadline=STATEMENT_TIMEOUT,
         application_name="acoustic highlevel",
+        metrics=metrics.database,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection, text
+from structlog.contextvars import bound_contextvars
 
 from schema import highlevel
 from schema.highlevel import Outputs, Recording
@@ -107,6 +108,7 @@ class Batches:
         self._size = size
         self._max_attempts = max_attempts
         self._predict = predict
+        self._number = 0
         self._in_doubt = False
         self._alone_next = True
         self._used_before = 0.0
@@ -150,6 +152,12 @@ class Batches:
             return False
         if self.tally.began is None:
             self.tally.began, self._used_before = now, used
+        self._number += 1
+        with bound_contextvars(batch=self._number):
+            self._try(ids, loaded)
+        return True
+
+    def _try(self, ids: Sequence[int], loaded: LoadedModels) -> None:
         try:
             with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
                 self._do(ids, loaded)
@@ -157,7 +165,6 @@ class Batches:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, one of the documents met it
             self._put_off(ids, error, loaded)
-        return True
 
     def _claim(self, models: Sequence[int]) -> list[int]:
         """Claim a batch and single recordings in turns, so that neither waits for the other."""
@@ -303,7 +310,7 @@ class Batches:
     def _tell_failed(self, reasons: Mapping[int, str]) -> None:
         self.tally.failed += len(reasons)
         for identifier, reason in reasons.items():
-            self._log.warning("a recording has failed", lowlevel=identifier, reason=reason)
+            self._log.warning("a recording has failed", recording=identifier, reason=reason)
 
 
 def _parsed(

@@ -11,6 +11,7 @@ from schema import highlevel
 from schema.pauses import Queue, paused
 from worker.database_link import DatabaseLink
 from worker.highlevel_batch import Batches
+from worker.highlevel_look import QueueLook
 from worker.highlevel_models import Models
 from worker.supervisor import Timer
 
@@ -35,6 +36,8 @@ class Lane:
         The time between two looks for what is at its limit or was missed.
     once
         Whether a whole round of the sweep belongs to a look.
+    look
+        What tells how the work goes; `None`: nobody asks.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ class Lane:
         *,
         poll_seconds: float,
         once: bool,
+        look: QueueLook | None = None,
     ) -> None:
         self.ended, self._signal = os.pipe()
         self.error: Exception | None = None
@@ -62,6 +66,7 @@ class Lane:
         self._models = models
         self._batches = batches
         self._once = once
+        self._look = look
         self._stop = threading.Event()
         self._chores = Timer(poll_seconds)
         self._paused = False
@@ -116,6 +121,8 @@ class Lane:
         """Do one thing; tell whether there may be more."""
         loaded = self._models.current()
         self.without_models = loaded is None
+        if self._look is not None:
+            self._look.tell(self._batches.tally, models=0 if loaded is None else len(loaded.ids))
         if loaded is None:
             return False
         if self._chores.is_due:

@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from schema import evaluation_jobs
-from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome
+from schema.database import check_revision
+from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome, QueueLoad
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink
 from worker.settings import Settings
@@ -74,6 +75,21 @@ class JobQueue:
                 connection, lease=self._lease, max_attempts=self._max_attempts
             )
         )
+
+    def measure(self) -> QueueLoad:
+        """Count what waits and what runs.
+
+        Raises
+        ------
+        schema.errors.SchemaMismatch
+            The database was migrated, to a schema that is not that of this program.
+        """
+
+        def look(connection: Connection) -> QueueLoad:
+            check_revision(connection)
+            return evaluation_jobs.measure(connection)
+
+        return self._link.run(look)
 
     def not_done(self, job: EvaluationJob, attempts: Iterable[int]) -> list[int]:
         """Tell which attempts at the job before this one left no accepted result."""

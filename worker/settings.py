@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,6 +103,16 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
+def _address(text: str) -> str:
+    # No names: what a name stands for may change, and with it who may ask.
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(
+            "an IP address of this host, such as 127.0.0.1, or 0.0.0.0 for all"
+        ) from None
+
+
 def _switch(text: str) -> bool:
     if text.lower() in ("1", "true", "yes", "on"):
         return True
@@ -145,8 +156,8 @@ class Settings:
         Counted attempts after which a job has failed.
     batch_size
         Recordings that the high-level worker takes at once.
-    metrics_port
-        TCP port of the metrics, `None` for none.
+    metrics_port, metrics_address
+        TCP port of metrics and probes, `None` for none, and the address that is listened on.
     log_format, log_level
         ``console`` or ``json``; ``DEBUG`` to ``ERROR``, in lower case.
     heartbeat
@@ -173,6 +184,7 @@ class Settings:
     max_attempts: int = field(metadata=_setting(_whole(1, 100), "3"))
     batch_size: int = field(metadata=_setting(_whole(1, 10_000), "100"))
     metrics_port: int | None = field(metadata=_setting(_whole(1, 65_535), ""))
+    metrics_address: str = field(metadata=_setting(_address, "127.0.0.1"))
     log_format: str = field(metadata=_setting(_one_of("console", "json"), "console"))
     log_level: str = field(metadata=_setting(_one_of("debug", "info", "warning", "error"), "info"))
     heartbeat: Path | None = field(metadata=_setting(_folder, ""))

@@ -7,7 +7,8 @@ nor passes for a line of its own; JSON escapes it anyway.
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 import structlog
@@ -17,7 +18,10 @@ from trainer.visible import visible, visible_lines
 Event = MutableMapping[str, Any]
 
 
-def configure(log_format: str, log_level: str) -> None:
+KEYS = ("worker", "job", "attempt")
+
+
+def configure(log_format: str, log_level: str, *, keys: Sequence[str] = KEYS) -> None:
     """Send every log line of this process to standard error.
 
     Parameters
@@ -26,11 +30,14 @@ def configure(log_format: str, log_level: str) -> None:
         ``console`` for people, ``json`` for machines.
     log_level
         The least level shown, ``debug`` to ``error``.
+    keys
+        What every JSON line has, if only as null.
     """
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # What a training logged, its parent tells a little later.
+        structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
         processors=[
@@ -42,14 +49,14 @@ def configure(log_format: str, log_level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    _handle(_formatter(log_format, before), log_level)
+    _handle(_formatter(log_format, before, keys), log_level)
 
 
-def _formatter(log_format: str, before: list[Any]) -> logging.Formatter:
+def _formatter(log_format: str, before: list[Any], keys: Sequence[str]) -> logging.Formatter:
     after: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if log_format == "json":
         after += [
-            _every_key,
+            partial(_every_key, keys),
             # As text, and below plainly: the other formats show local variables, passwords too.
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str),
@@ -86,8 +93,8 @@ def _traceback(stream: TextIO, exception: Any) -> None:
     stream.write("\n" + visible_lines(lines, before="  | "))
 
 
-def _every_key(_logger: Any, _method: str, event: Event) -> Event:
+def _every_key(keys: Sequence[str], _logger: Any, _method: str, event: Event) -> Event:
     # A machine that groups lines by job wants the key on every line, idle ones included.
-    for name in ("worker", "job", "attempt"):
+    for name in keys:
         event.setdefault(name, None)
     return event

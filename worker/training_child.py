@@ -20,7 +20,7 @@ from worker.lifeline import die_with_parent, guard_group
 
 # Progress is for people; a tiny problem takes less than a millisecond.
 _PROGRESS_SECONDS = 0.1
-_NEEDED = ("worker.training_job", "trainer.dataset", "trainer.training")
+_NEEDED = ("worker.telemetry", "worker.training_job", "trainer.dataset", "trainer.training")
 _LONGEST_MESSAGE = 2000  # a pipe takes as much at once
 
 
@@ -31,6 +31,7 @@ def main() -> None:
     guard_group(assignment["lifeline"])
     if "go" in assignment:
         assignment |= _awaited(assignment["go"], assignment["orders"])
+    _log_for_the_parent(assignment)
     outcome = _outcome(assignment)
     try:
         _hand_over(outcome, Path(assignment["outcome"]))
@@ -39,6 +40,13 @@ def main() -> None:
         said = outcome.get("message") or _unforeseen(error, assignment)
         os.write(assignment["progress"], _json({"failed": said[:_LONGEST_MESSAGE]}) + b"\n")
         raise
+
+
+def _log_for_the_parent(assignment: dict[str, Any]) -> None:
+    """Log as JSON, whatever people get: the parent reads it, and adds whose it is."""
+    from worker import telemetry  # noqa: PLC0415 - the parent's life first
+
+    telemetry.configure("json", assignment.get("log_level", "info"))
 
 
 def _awaited(go: int, orders: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -64,6 +65,12 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
 
     with account.of("preparing"):
         dataset = prepare(material.ground_truth, material.documents, options)
+    structlog.get_logger("worker.training").info(
+        "dataset prepared",
+        recordings=len(dataset.training),
+        classes=len(dataset.classes),
+        left_out=len(dataset.left_out),
+    )
     _require_engine(assignment)
     folder.write_project(dataset, options)
     checkpoints = CheckpointFiles(

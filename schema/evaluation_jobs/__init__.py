@@ -45,6 +45,7 @@ from schema.evaluation_jobs.history import (
     forget,
     standing,
 )
+from schema.evaluation_jobs.measuring import QueueLoad, measure
 from schema.evaluation_jobs.operating import (
     cancel,
     enqueue,
@@ -53,6 +54,7 @@ from schema.evaluation_jobs.operating import (
     matching,
     retry,
     show,
+    status_of,
 )
 from schema.evaluation_jobs.pausing import Pause, pause, paused, resume, retry_failed
 from schema.evaluation_jobs.values import (
@@ -73,6 +75,7 @@ __all__ = [
     "JobStatus",
     "Outcome",
     "Pause",
+    "QueueLoad",
     "Standing",
     "Usage",
     "attempt_outcome",
@@ -88,6 +91,7 @@ __all__ = [
     "list_jobs",
     "load_checkpoints",
     "matching",
+    "measure",
     "open_attempt",
     "pause",
     "paused",
@@ -99,4 +103,5 @@ __all__ = [
     "save_checkpoint",
     "show",
     "standing",
+    "status_of",
 ]

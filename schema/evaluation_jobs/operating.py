@@ -1,6 +1,6 @@
 """What people do with evaluation jobs: ask for one, look at it, cancel it, try it again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,16 @@ from schema.documents import json_text, storable
 from schema.errors import NotFound, SchemaError
 from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcome
 
-__all__ = ["cancel", "enqueue", "legacy_running", "list_jobs", "matching", "retry", "show"]
+__all__ = [
+    "cancel",
+    "enqueue",
+    "legacy_running",
+    "list_jobs",
+    "matching",
+    "retry",
+    "show",
+    "status_of",
+]
 
 STATUSES = ("running", "pending", "done", "failed")
 ENDED = ("done", "failed")
@@ -24,29 +33,47 @@ RETRY = text("SELECT worker.retry_evaluation(:job)")
 
 # The view tells much of each job, so what is shown is chosen first, each kind by its index; of the
 # view alone, everything would be read and sorted.
-LIST = text("""
+ORDERED = """
+  ORDER BY array_position(ARRAY['running', 'pending'], status), position,
+           CASE WHEN status IN ('running', 'pending') THEN created END, updated DESC, id
+     LIMIT :limit
+"""
+LISTED = """
     WITH chosen AS (
         (SELECT id FROM dataset_eval_jobs
-          WHERE status = 'running' AND 'running' = ANY (:statuses)
+          WHERE status = 'running' AND 'running' = ANY (:statuses) {which}
        ORDER BY created, id LIMIT :limit)
         UNION ALL
         (SELECT id FROM dataset_eval_jobs
           WHERE status = 'pending' AND eval_location = 'local' AND 'pending' = ANY (:statuses)
+                {which}
        ORDER BY created, id LIMIT :limit)
         UNION ALL
         (SELECT id FROM dataset_eval_jobs
           WHERE status = 'pending' AND eval_location = 'remote' AND 'pending' = ANY (:statuses)
+                {which}
        ORDER BY created, id LIMIT :limit)
         UNION ALL
         (SELECT id FROM dataset_eval_jobs
           WHERE status IN ('done', 'failed') AND status = ANY (CAST(:ended AS eval_job_status[]))
+                {which}
        ORDER BY updated DESC, id LIMIT :limit)
     )
     SELECT job.* FROM worker.evaluation_jobs job JOIN chosen USING (id)
-  ORDER BY array_position(ARRAY['running', 'pending'], status), position,
-           CASE WHEN status IN ('running', 'pending') THEN created END, updated DESC, id
-     LIMIT :limit
-""")
+"""
+LIST = text(LISTED.format(which="") + ORDERED)
+LIST_OF_DATASET = text(
+    LISTED.format(
+        which="AND snapshot_id IN (SELECT id FROM dataset_snapshot WHERE dataset_id = :dataset)"
+    )
+    + ORDERED
+)
+# Names are in the view alone for those who may look at the queue and not at the datasets.
+OF_NAME = """
+    SELECT * FROM worker.evaluation_jobs
+     WHERE status = ANY (:statuses) AND strpos(lower(dataset), lower(:dataset)) > 0
+"""
+LIST_OF_NAME = text(OF_NAME + ORDERED)
 
 # The newest first: of the jobs that share the beginning of an id, that is the one in mind.
 MATCHING = text("""
@@ -67,6 +94,7 @@ LEGACY_RUNNING = text("""
 STATUS = text("SELECT * FROM worker.evaluation_jobs WHERE id = :job")
 
 PREFIX_LENGTH = 36  # of an id in full
+NAME_LENGTH = 1_000  # of a dataset, far beyond any
 
 # SQLSTATEs that the functions of the database raise, with a sentence for a person.
 NO_DATA_FOUND = "P0002"
@@ -120,13 +148,36 @@ def retry(connection: Connection, job_id: UUID) -> str:
 
 
 def list_jobs(
-    connection: Connection, *, status: str | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    status: str | Sequence[str] = (),
+    dataset: UUID | str | None = None,
+    limit: int = 50,
 ) -> list[JobStatus]:
-    """Give jobs, of one status or all: running, pending in their order, those that ended last."""
-    statuses = STATUSES if status is None else [status]
+    """
+    Give jobs: running, pending in their order, those that ended last.
+
+    Parameters
+    ----------
+    connection : Connection
+    status : str or sequence of str
+        Only jobs of this status, or of one of these; none: all.
+    dataset : UUID or str, optional
+        Only jobs of the dataset of this id, or of those whose name contains this, in either case.
+    limit : int
+        At most so many.
+    """
+    statuses = [status] if isinstance(status, str) else list(status) or list(STATUSES)
     ended = [one for one in statuses if one in ENDED]
-    values = {"statuses": list(statuses), "ended": ended, "limit": limit}
-    rows = connection.execute(LIST, values)
+    values: dict[str, Any] = {"statuses": statuses, "ended": ended, "limit": limit}
+    if dataset is None:
+        rows = connection.execute(LIST, values)
+    elif isinstance(dataset, UUID):
+        rows = connection.execute(LIST_OF_DATASET, {**values, "dataset": dataset})
+    else:
+        wanted = storable(dataset, most=NAME_LENGTH)
+        del values["ended"]
+        rows = connection.execute(LIST_OF_NAME, {**values, "dataset": wanted})
     return [JobStatus(**row._asdict()) for row in rows]
 
 
@@ -141,6 +192,21 @@ def legacy_running(connection: Connection) -> list[UUID]:
     return list(connection.execute(LEGACY_RUNNING).scalars())
 
 
+def status_of(connection: Connection, job_id: UUID) -> JobStatus:
+    """
+    Give a job at a glance.
+
+    Raises
+    ------
+    NotFound
+        There is no such job.
+    """
+    row = connection.execute(STATUS, {"job": job_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no evaluation job {job_id}.")
+    return JobStatus(**row._asdict())
+
+
 def show(connection: Connection, job_id: UUID) -> JobDetails:
     """
     Give all there is to know about a job.
@@ -150,13 +216,13 @@ def show(connection: Connection, job_id: UUID) -> JobDetails:
     NotFound
         There is no such job.
     """
-    status = connection.execute(STATUS, {"job": job_id}).one_or_none()
+    status = status_of(connection, job_id)
     details = connection.execute(_details(job_id)).one_or_none()
-    if status is None or details is None:
+    if details is None:
         raise NotFound(f"There is no evaluation job {job_id}.")
     attempts = connection.execute(_attempts(job_id))
     return JobDetails(
-        status=JobStatus(**status._asdict()),
+        status=status,
         attempts=tuple(_attempt(row) for row in attempts),
         **details._asdict(),
     )

@@ -1,5 +1,6 @@
 """``acoustic jobs``, on a real database."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,11 +10,14 @@ from uuid import UUID
 
 import pytest
 from click.testing import Result
+from rich.cells import cell_len
+from rich.console import Console
 from sqlalchemy import Engine, text
 
 from schema import evaluation_jobs
 from schema.evaluation_jobs import EvaluationJob, JobDetails, Outcome, Usage
 from trainer.options import TAKES
+from worker.commands.job_table import JobTable
 
 Acoustic = Callable[..., Result]
 Job = Callable[..., UUID]
@@ -169,29 +173,96 @@ def test_enqueue_takes_a_dataset_or_a_file(on_database: Acoustic, arguments: lis
     assert on_database("jobs", "enqueue", *arguments).exit_code == 2
 
 
-def test_the_list_is_a_table_of_whole_ids_when_piped(on_database: Acoustic, job: Job) -> None:
-    first, second = job("moods"), job("genres")
+def test_the_list_is_fields_between_tabs_when_piped(on_database: Acoustic, job: Job) -> None:
+    first, second = job("moods"), job("two\twords\n")
 
     result = on_database("jobs", "list")
 
-    header, _, *rows = result.stdout.splitlines()
-    assert header.split()[:4] == ["job", "status", "queue", "dataset"]
-    assert [row.split()[:4] for row in rows] == [
-        [str(first), "pending", "1", "moods"],
-        [str(second), "pending", "2", "genres"],
+    header, *rows = (line.split("\t") for line in result.stdout.splitlines())
+    assert header == [
+        *("job", "status", "queue", "dataset", "try", "age", "progress", "left", "reason")
     ]
+    assert [row[:4] for row in rows] == [
+        [str(first), "pending", "1", "moods"],
+        [str(second), "pending", "2", r"two\twords\n"],
+    ]
+    assert {len(row) for row in rows} == {len(header)}
     assert "\x1b" not in result.stdout
+
+
+def test_a_list_of_long_reasons_is_a_line_each_when_piped(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    fail(engine, claimed, "It broke. " * 100)
+
+    result = on_database("jobs", "list")
+
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stdout.count("It broke.") == 100
 
 
 def test_the_list_can_be_narrowed(on_database: Acoustic, done: UUID, job: Job) -> None:
     waiting = job("genres")
 
     pending = on_database("jobs", "list", "--status", "pending", "--json").stdout
+    both = on_database("jobs", "list", "--status", "pending", "--status", "done", "--json").stdout
     one = on_database("jobs", "list", "--limit", "1", "--json").stdout
 
     assert [json.loads(line)["id"] for line in pending.splitlines()] == [str(waiting)]
+    assert [json.loads(line)["id"] for line in both.splitlines()] == [str(waiting), str(done)]
     assert len(one.splitlines()) == 1
-    assert done != waiting
+
+
+def test_the_list_can_be_of_one_dataset(
+    on_database: Acoustic, engine: Engine, done: UUID, job: Job
+) -> None:
+    waiting = job("Genres of mine")
+    with engine.connect() as connection:
+        dataset = connection.scalar(text("SELECT id FROM dataset WHERE name = 'moods'"))
+
+    by_name = on_database("jobs", "list", "--dataset", "genres", "--json").stdout
+    by_id = on_database("jobs", "list", "--dataset", dataset, "--json").stdout
+    neither = on_database("jobs", "list", "--dataset", "moods", "--status", "failed")
+    empty = on_database("jobs", "list", "--dataset", " ")
+
+    assert [json.loads(line)["id"] for line in by_name.splitlines()] == [str(waiting)]
+    assert [json.loads(line)["id"] for line in by_id.splitlines()] == [str(done)]
+    assert (neither.stdout, neither.stderr) == ("", "No such job.\n")
+    assert empty.exit_code == 2
+
+
+def test_who_may_only_enqueue_can_list_the_jobs_of_a_dataset_by_name(
+    acoustic: Acoustic, job: Job, login_url: Callable[[str], str]
+) -> None:
+    stored = job("moods")
+    address = login_url("acoustic_enqueuer")
+
+    result = acoustic("jobs", "list", "--dataset", "mood", "--json", DATABASE_URL=address)
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["id"] == str(stored)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
+def test_a_list_fits_its_terminal_and_says_everything_at_any_width(
+    engine: Engine, claimed: EvaluationJob, job: Job, width: int
+) -> None:
+    waiting = job("a dataset with a rather long name, as people give them")
+    progress = {"stage": "grid", "done": 3, "total": 12, "started": "2026-01-01T00:00:00Z"}
+    with engine.begin() as connection:
+        evaluation_jobs.renew(connection, claimed, lease=HOUR, progress=progress)
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+
+    console.print(JobTable(jobs, bars=True))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    assert "25 %" in lines[2]
+    assert "…" not in console.file.getvalue()
+    text_of_names = "".join(console.file.getvalue().split())
+    assert all(word in text_of_names for word in ("rather", "people", str(waiting)[:8]))
 
 
 def test_an_empty_list_leaves_standard_output_empty(on_database: Acoustic) -> None:
@@ -267,6 +338,62 @@ def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) 
     wrong = next(line for line in result.stdout.splitlines() if line.startswith("r2"))
     assert wrong.split() == ["r2", "happy", "sad", "1"]
     assert "\x1b" not in result.stdout
+
+
+def test_a_finished_job_tells_what_its_figures_are_worth(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    names = ("rock", "jazz", "pop")
+    counts = {"rock": (8, 2, 0), "jazz": (0, 9, 1), "pop": (5, 0, 5)}
+    result = {
+        **RESULT,
+        "confusion_matrix": {name: dict(zip(names, counts[name], strict=True)) for name in names},
+        "corrected": {"accuracy": {"value": 61.2, "low": 50.5, "high": 70.25}, "draws": 500},
+        "findings": [
+            {
+                "kind": "small",
+                "severity": "note",
+                "sentence": "Classes are small.",
+                "recordings": [],
+            },
+            {"kind": "duplicates", "severity": "warning", "sentence": "Two\x1b are one."},
+            "what nobody foresaw",
+        ],
+    }
+    with engine.begin() as connection:
+        assert evaluation_jobs.finish(
+            connection, claimed, result=result, training_set={}, testing_set={}, usage=USAGE
+        )
+
+    said = on_database("jobs", "show", claimed.id).stdout
+
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert any("61.20 %, 95 % of draws 50.50 to 70.25 %" in line for line in lines)
+    warning, note = (
+        next(row for row, line in enumerate(lines) if line.startswith(word))
+        for word in ("warning Two", "note Classes are small.")
+    )
+    assert warning < note
+    worst = lines.index("worst confusions taken for recordings of its class")
+    assert lines[worst + 2 : worst + 5] == [
+        "pop rock 5 50.0 %",
+        "rock jazz 2 20.0 %",
+        "jazz pop 1 10.0 %",
+    ]
+
+
+def test_the_attempts_of_a_job_fit_a_narrow_terminal(
+    on_terminal: Terminal, database_url: str, engine: Engine, claimed: EvaluationJob
+) -> None:
+    fail(engine, claimed, "It broke.")
+
+    written = on_terminal(
+        "jobs", "show", claimed.id, DATABASE_URL=database_url, COLUMNS="60", NO_COLOR="1"
+    )
+
+    lines = [line.rstrip() for line in written.splitlines()]
+    assert all(cell_len(line) <= 60 for line in lines)
+    assert "try 1: worker-1 on host-1; It broke." in lines
 
 
 def test_long_lists_are_cut_unless_all_is_asked_for(

@@ -179,6 +179,13 @@ def test_paths_that_are_named_are_there() -> None:
         assert (ROOT / path).exists()
 
 
+def test_links_lead_to_files_that_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_services_that_are_named_are_in_the_compose_file() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     named = re.findall(r"docker compose (?:run --rm|exec) (\w+)", README)

@@ -3,9 +3,11 @@
 import io
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -14,9 +16,9 @@ from rich.console import Console
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from schema import evaluation_jobs
-from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
+from schema.evaluation_jobs import EvaluationJob, Outcome, Usage, operating
 from worker.commands import watching
-from worker.commands.job_status import status_table
+from worker.commands.job_table import JobTable
 from worker.embedded import EmbeddedPostgres
 
 Acoustic = Callable[..., Result]
@@ -98,7 +100,7 @@ def test_a_job_that_did_not_change_is_not_written_again(
         jobs = evaluation_jobs.list_jobs(connection)
     console = Console(file=io.StringIO(), width=200)
 
-    with watching._view(console, json=False) as show_jobs:
+    with watching._view(console, json=False, positions=True) as show_jobs:
         show_jobs(jobs)
         show_jobs(jobs)
 
@@ -180,10 +182,106 @@ def test_a_reason_stays_legible_on_a_narrow_terminal(
         jobs = evaluation_jobs.list_jobs(connection)
     console = Console(file=io.StringIO(), width=60)
 
-    console.print(status_table(jobs, short=True))
+    console.print(JobTable(jobs))
 
     assert isinstance(console.file, io.StringIO)
     assert "It broke." in console.file.getvalue()
+
+
+def test_of_many_jobs_only_what_happens_to_them_is_a_line(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    for number in range(5):
+        job(f"dataset {number}")
+    console = Console(file=io.StringIO(), width=200)
+    look = watching._all(None)
+
+    with watching._view(console, json=False, positions=False) as show_jobs:
+        show_jobs(look(engine))
+        finish(engine, claim())
+        show_jobs(look(engine))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 6
+    assert lines[-1].endswith("dataset 0  done")
+
+
+def test_a_screen_shows_as_many_jobs_as_it_has_room_for_and_counts_the_others(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    for number in range(30):
+        job(f"dataset {number}")
+    claim()
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=80, height=20)
+
+    console.print(watching.screen(jobs, lines=20))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) < 20
+    assert lines[-1].strip() == "1 running, 29 pending"
+    assert lines[-2].strip() == "… and 15 more"
+
+
+def test_jobs_of_a_dataset_are_watched_alone(
+    on_database: Acoustic,
+    engine: Engine,
+    job: Callable[..., UUID],
+    claim: Callable[[], EvaluationJob],
+) -> None:
+    job("moods")
+    fail(engine, claim())
+    job("genres")
+
+    nothing = on_database("jobs", "watch", "--dataset", "moods")
+    both = on_database("jobs", "watch", str(UUID(int=1)), "--dataset", "moods")
+
+    assert nothing.exit_code == 0
+    assert "No job is pending or running." in nothing.stderr
+    assert both.exit_code == 2
+
+
+def milliseconds(engine: Engine, jobs: int) -> float:
+    """Give what the server takes for one look at so many jobs: planning and execution."""
+    statuses = {"statuses": ["running", "pending"], "ended": [], "limit": watching._MOST_JOBS}
+    explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {operating.LIST.text}")
+    with engine.connect() as connection:
+        (plan,) = connection.execute(explain, statuses).scalar_one()
+        assert connection.scalar(text("SELECT count(*) FROM dataset_eval_jobs")) == jobs
+    return float(plan["Planning Time"] + plan["Execution Time"])
+
+
+def test_a_watch_of_a_thousand_jobs_costs_the_database_less_than_ten_milliseconds_a_second(
+    engine: Engine,
+    dataset: Callable[..., UUID],
+    claim: Callable[[], EvaluationJob],
+    record_property: Callable[[str, object], None],
+) -> None:
+    stored = dataset()
+    with engine.begin() as connection:
+        evaluation_jobs.enqueue(connection, stored, None)
+        connection.execute(
+            text(
+                "INSERT INTO dataset_eval_jobs (snapshot_id) SELECT snapshot_id"
+                " FROM dataset_eval_jobs, generate_series(1, 999)"
+            )
+        )
+        connection.execute(text("ANALYZE"))
+    claim()
+
+    taken = min(milliseconds(engine, 1000) for _ in range(10))
+    pauses: list[float] = []
+    with patch("time.sleep", pauses.append):
+        watching.pause(taken / 1000)
+        watching.pause(1.0)
+
+    record_property("milliseconds of a look at 1,000 jobs", taken)
+    sys.stdout.write(f"a look at 1,000 jobs takes the server {taken:.1f} ms\n")
+    assert taken / pauses[0] < 10
+    assert pauses[1] > 100, "a look that takes a second is followed by a long pause"
 
 
 def test_a_terminal_gets_a_table(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 import migrations
 from schema import database, tables
@@ -148,3 +149,12 @@ def test_the_tables_are_described_as_the_migrations_make_them(engine: Engine, ta
         column.name: described({"type": column.type, "nullable": column.nullable})
         for column in table.columns
     }
+
+
+def test_an_error_shows_no_values_of_its_statement(connect: Step, database_url: str) -> None:
+    engine = connect(database_url)
+
+    with engine.connect() as connection, pytest.raises(DBAPIError) as raised:
+        connection.execute(text("SELECT * FROM missing WHERE a = :a"), {"a": "of a document"})
+
+    assert "of a document" not in str(raised.value)

@@ -18,6 +18,7 @@
                                         `evaluation_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
+`completion`                            ``completion``
 `demo`                                  `demonstration`, in `surroundings` that vanish
 ======================================  ====================================================
 """
@@ -75,6 +76,11 @@ COMMANDS = {
     ),
     "models": Lazy(
         "worker.commands.models", "models", "Look into model files, publish and retire models."
+    ),
+    "completion": Lazy(
+        "worker.commands.completion",
+        "completion",
+        "Print what bash, zsh or fish need to complete commands.",
     ),
     "bench": Lazy(
         "worker.commands.bench", "bench", "Measure speed beside the obvious alternative."

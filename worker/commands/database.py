@@ -79,7 +79,7 @@ def roles(invocation: Invocation, *, sql: bool, revoke: bool) -> None:
 
 @click.command()
 @click.option(
-    "--alive", is_flag=True, help="Only whether an evaluator touches ACOUSTIC_HEARTBEAT: cheap."
+    "--alive", is_flag=True, help="Only whether a daemon touches ACOUSTIC_HEARTBEAT: cheap."
 )
 @click.option("--gc", "collect", is_flag=True, help="Remove files that nobody will ask for.")
 @click.option("--dry-run", is_flag=True, help="With --gc: only list them.")

@@ -2,6 +2,7 @@
 
 import click
 
+from worker.commands.failures import told_in_log
 from worker.commands.invocation import Invocation
 
 
@@ -22,5 +23,5 @@ def evaluator(invocation: Invocation, *, once: bool) -> int:
     from worker.commands.connections import in_words  # noqa: PLC0415
     from worker.evaluator import run  # noqa: PLC0415
 
-    with in_words(settings.database_url):
+    with told_in_log(settings.log_format), in_words(settings.database_url):
         return run(settings, once=once)

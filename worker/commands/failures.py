@@ -2,8 +2,11 @@
 
 import errno
 import io
+import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from rich.text import Text
@@ -66,6 +69,29 @@ def report(error: Exception, *, debug: bool) -> int:
         _say_traceback(error)
     _say("This is a defect or an unforeseen state; the lines above say where it arose.")
     return UNEXPECTED
+
+
+@contextmanager
+def told_in_log(log_format: str) -> Iterator[None]:
+    """Have an error that ends a daemon told as its log is, where that is JSON.
+
+    Raises
+    ------
+    click.exceptions.Exit
+        In place of the error, once it was told.
+    """
+    try:
+        yield
+    except Exception as error:
+        if log_format != "json":
+            raise
+        code = expected_code(error)
+        log = logging.getLogger("worker.commands")
+        if code is None:
+            log.exception("an unforeseen error ended the daemon")
+        else:
+            log.error("%s", error)  # noqa: TRY400 - a sentence of ours says all
+        raise click.exceptions.Exit(UNEXPECTED if code is None else code) from error
 
 
 def expected_code(error: Exception) -> int | None:

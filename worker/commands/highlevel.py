@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from trainer.wording import listed
+from worker.commands.failures import told_in_log
 from worker.commands.figures import pairs, table
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
@@ -59,7 +60,7 @@ def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int 
     from worker.commands.connections import in_words  # noqa: PLC0415
     from worker.highlevel import run as run_worker  # noqa: PLC0415
 
-    with in_words(settings.database_url):
+    with told_in_log(settings.log_format), in_words(settings.database_url):
         return run_worker(settings, once=once, profile=profile)
 
 

@@ -1,31 +1,22 @@
 """A job at a glance: as a row, as a line, as JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from typing import Any
 
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
-
 from schema.evaluation_jobs import JobStatus, Pause
-from worker.commands.figures import at, number, table
+from worker.commands.figures import at, number
 from worker.commands.progress import ENOUGH_DONE, duration
-from worker.commands.text import plain, visible
+from worker.commands.text import visible
 
 # As much of an id as a person reads; `jobs show` takes it if it is unique.
 _SHORT = 8
 
-_BAR = 20
-
 _STYLES = {"running": "cyan", "pending": "yellow", "done": "green", "failed": "red"}
 
 ENDED = ("done", "failed")
-
-# A reason in a narrower column is a letter a line, and hides the other jobs.
-_NARROWEST_REASON = 12
 
 
 def paused_sentence(pause: Pause, *, resume: str = "acoustic jobs resume") -> str:
@@ -50,32 +41,32 @@ def as_json(value: Any) -> str:
     return dumps(value, default=_plain_json)
 
 
-def status_table(jobs: Iterable[JobStatus], *, short: bool, bars: bool = False) -> Table:
-    """Give a row for each job.
-
-    Parameters
-    ----------
-    jobs
-        In the order in which they are to stand.
-    short
-        Shorten ids for a person; else they are whole, for a script.
-    bars
-        Draw the progress too.
-    """
-    columns = ("job", "status", "queue", "dataset", "try", "age", "progress or reason")
-    made = table(*columns, numbers=("queue", "try", "age"), whole=("job", "status", "age"))
-    made.columns[-1].min_width = _NARROWEST_REASON
+def status_fields(jobs: Iterable[JobStatus]) -> Iterator[tuple[str, ...]]:
+    """Give the names of fields and then those of each job, for a program that splits at tabs."""
+    yield ("job", "status", "queue", "dataset", "try", "age", "progress", "left", "reason")
     for job in jobs:
-        made.add_row(
-            str(job.id)[: _SHORT if short else None],
-            Text(job.status, style=_STYLES.get(job.status, "")),
+        left = time_left(job)
+        yield (
+            str(job.id),
+            visible(job.status),
             _or_nothing(job.position),
-            plain(job.dataset or "-"),
+            visible(job.dataset or "-"),
             _or_nothing(job.attempt),
             age(job.created),
-            _with_bar(job) if bars else Text(detail(job)),
+            progress(job) if job.status == "running" else "",
+            "" if left is None else duration(left),
+            reason_of(job),
         )
-    return made
+
+
+def short_id(job: JobStatus) -> str:
+    """As much of a job's id as a person reads; commands take it if it is unique."""
+    return str(job.id)[:_SHORT]
+
+
+def style_of(job: JobStatus) -> str:
+    """Style of rich for a job's status."""
+    return _STYLES.get(job.status, "")
 
 
 def status_line(job: JobStatus) -> str:
@@ -91,12 +82,24 @@ def status_line(job: JobStatus) -> str:
 def detail(job: JobStatus) -> str:
     """How far it is, when it goes on, or why it does not."""
     if job.status == "running":
-        left = job.time_left if _enough_done(job) else None
-        rest = [f"{duration(left.total_seconds())} left"] if left is not None else []
+        left = time_left(job)
+        rest = [f"{duration(left)} left"] if left is not None else []
         return ", ".join([*filter(None, [progress(job)]), *rest])
-    if job.status == "done":
+    return reason_of(job)
+
+
+def reason_of(job: JobStatus) -> str:
+    """Why it failed, or failed last; before that, when it is tried again."""
+    if job.status in ("running", "done"):
         return ""
     return ": ".join(filter(None, [progress(job), visible(job.reason or "")]))
+
+
+def time_left(job: JobStatus) -> float | None:
+    """Seconds that the stage of a running job may take yet; None while that is unknown."""
+    if job.status != "running" or job.time_left is None or not _enough_done(job):
+        return None
+    return job.time_left.total_seconds()
 
 
 def _enough_done(job: JobStatus) -> bool:
@@ -118,15 +121,6 @@ def progress(job: JobStatus) -> str:
 def age(since: datetime, *, until: datetime | None = None) -> str:
     """Time from `since` to `until`, or to now."""
     return duration(((until or datetime.now(UTC)) - since).total_seconds())
-
-
-def _with_bar(job: JobStatus) -> Table | Text:
-    done, total = (number(at(job.progress, key)) for key in ("done", "total"))
-    if done is None or not total:
-        return Text(detail(job))
-    cell = Table.grid(padding=(0, 1))
-    cell.add_row(ProgressBar(total=total, completed=done, width=_BAR), Text(detail(job)))
-    return cell
 
 
 def _or_nothing(value: int | None) -> str:

@@ -14,8 +14,9 @@ from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
-from worker.commands.job_status import ENDED, as_json, paused_sentence, status_table
-from worker.commands.parameters import DURATION, job_options
+from worker.commands.job_status import ENDED, as_json, paused_sentence, status_fields
+from worker.commands.job_table import JobTable
+from worker.commands.parameters import DATASET, DURATION, job_options
 from worker.commands.text import plain, visible
 from worker.commands.watching import follow
 
@@ -23,6 +24,12 @@ JOB_FAILED = 4
 
 _STATUSES = click.Choice(["pending", "running", "done", "failed"])
 
+_dataset = click.option(
+    "--dataset",
+    type=DATASET,
+    metavar="NAME|ID",
+    help="Only jobs of datasets whose name contains this, or of the dataset of this id.",
+)
 _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
 
@@ -85,24 +92,40 @@ def enqueue(
 
 
 @jobs.command("list")
-@click.option("--status", type=_STATUSES, help="Only jobs of this status.")
+@click.option("--status", type=_STATUSES, multiple=True, help="Only jobs of this status; or these.")
+@_dataset
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="At most so many (50).")
 @_json
 @click.pass_obj
-def list_(invocation: Invocation, *, status: str | None, limit: int, json: bool) -> None:
-    """List jobs: running ones, the queue in its order, then those that ended last."""
+def list_(
+    invocation: Invocation,
+    *,
+    status: tuple[str, ...],
+    dataset: UUID | str | None,
+    limit: int,
+    json: bool,
+) -> None:
+    """List jobs: running ones, the queue in its order, then those that ended last.
+
+    Into a pipe go lines of fields between tabs, the first with their names.
+    """
     with database(invocation) as engine, engine.connect() as connection:
-        found = evaluation_jobs.list_jobs(connection, status=status, limit=limit)
+        found = evaluation_jobs.list_jobs(connection, status=status, dataset=dataset, limit=limit)
         pause = evaluation_jobs.paused(connection)
     if pause is not None:
         invocation.notes.print(plain(paused_sentence(pause)), soft_wrap=True)
     if json:
         for job in found:
             invocation.out.print(as_json(job), soft_wrap=True)
-    elif found:
-        invocation.out.print(status_table(found, short=invocation.out.is_terminal))
+    elif not found:
+        narrowed = status or dataset is not None
+        invocation.notes.print("No such job." if narrowed else "No job yet.")
+    elif invocation.out.is_terminal:
+        invocation.out.print(JobTable(found))
     else:
-        invocation.notes.print("No such job." if status else "No job yet.")
+        for fields in status_fields(found):
+            # Not by rich, which would make spaces of the tabs.
+            invocation.out.file.write("\t".join(fields) + "\n")
 
 
 @jobs.command()
@@ -125,17 +148,23 @@ def show(
 
 @jobs.command()
 @click.argument("job", required=False)
+@_dataset
 @_json
 @click.pass_obj
-def watch(invocation: Invocation, job: str | None, *, json: bool) -> int:
+def watch(
+    invocation: Invocation, job: str | None, *, dataset: UUID | str | None, json: bool
+) -> int:
     """Follow a job, or all that are pending or running, until they end.
 
-    Exit code 4 if the job that was named failed.
+    A live table on a terminal, a line for each change elsewhere. Exit code 4 if the job that was
+    named failed.
     """
+    if job is not None and dataset is not None:
+        raise click.UsageError("Give either a job or --dataset.")
     with database(invocation) as engine:
         with engine.connect() as connection:
             wanted = None if job is None else resolve(connection, job)
-        ended = follow(engine, invocation, job=wanted, json=json)
+        ended = follow(engine, invocation, job=wanted, dataset=dataset, json=json)
     if not ended:
         invocation.notes.print("No job is pending or running.")
     left = [str(found.id) for found in ended if found.status not in ENDED]

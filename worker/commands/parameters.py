@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -68,6 +69,27 @@ class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 DURATION = Duration()
+
+
+class Dataset(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A dataset's id, or a part of its name."""
+
+    name = "dataset"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> UUID | str:
+        """Read an id, else take it for a part of a name."""
+        try:
+            return value if isinstance(value, UUID) else UUID(value)
+        except ValueError:
+            pass
+        if not value.strip():
+            self.fail("it is empty: give a part of the name, or the id.", param, ctx)
+        return str(value)
+
+
+DATASET = Dataset()
 
 
 def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:

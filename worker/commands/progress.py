@@ -117,3 +117,14 @@ def duration(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
     first = next((n for n, (count, _) in enumerate(parts) if count), 3)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def brief(seconds: float) -> str:
+    """Give a time span in as few characters as possible.
+
+    Examples
+    --------
+    >>> brief(8), brief(95), brief(3600), brief(7300), brief(200_000)
+    ('8s', '1m35s', '1h', '2h1m', '2d7h')
+    """
+    return duration(seconds).replace("min", "m").replace(" ", "")

@@ -123,7 +123,7 @@ class Pause:
         self.folder = folder
         self.looked_again = False
 
-    def __call__(self) -> None:
+    def __call__(self, _took: float) -> None:
         """Wait half a second, or until the evaluator ends.
 
         Raises

@@ -1,0 +1,153 @@
+"""Alert rules, dashboard and list of metrics agree with what the daemons tell."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from worker.metrics import DaemonMetrics, EvaluatorMetrics, HighLevelMetrics
+
+MONITORING = Path(__file__).parents[1] / "monitoring"
+RULES = yaml.safe_load((MONITORING / "rules.yml").read_text())["groups"][0]["rules"]
+DASHBOARD = json.loads((MONITORING / "grafana" / "dashboard.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+HISTOGRAM_ENDINGS = ("_bucket", "_count", "_sum")
+
+
+def told(metrics: DaemonMetrics) -> dict[str, str]:
+    """Give the type of each metric of ours by the name under which it is queried."""
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): family.type
+        for family in metrics.registry.collect()
+        if family.name.startswith("acoustic_")
+    }
+
+
+KNOWN = told(EvaluatorMetrics()) | told(HighLevelMetrics())
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\bacoustic_[a-z_]+", text))
+
+
+def metric(name: str) -> str:
+    """The metric that a series belongs to."""
+    for ending in HISTOGRAM_ENDINGS:
+        if KNOWN.get(name.removesuffix(ending)) == "histogram":
+            return name.removesuffix(ending)
+    return name
+
+
+def labels(metrics: DaemonMetrics) -> dict[str, set[str]]:
+    """The labels that the series of each metric have."""
+    return {
+        sample.name: set(sample.labels)
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("query", [*(rule["expr"] for rule in RULES), *QUERIES])
+def test_every_metric_of_a_rule_or_a_panel_exists(query: str) -> None:
+    assert {metric(name) for name in named(query)} <= set(KNOWN)
+
+
+@pytest.mark.parametrize("query", [*(rule["expr"] for rule in RULES), *QUERIES])
+def test_every_label_that_is_chosen_by_exists(query: str) -> None:
+    metrics = EvaluatorMetrics(), HighLevelMetrics()
+    for one in metrics:
+        one.introduce("worker", lambda: 0.0)
+    known = labels(metrics[0]) | labels(metrics[1])
+    for name, chosen in re.findall(r"\b(acoustic_[a-z_]+)\{(.*?)\}", query):
+        wanted = set(re.findall(r"(\w+)\s*=", chosen))
+        found = known.get(name) or known.get(metric(name)) or {"le", "outcome"}
+        assert wanted <= found
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    written = (MONITORING / "README.md").read_text()
+
+    assert set(re.findall(r"^\| `(acoustic_\w+)` \|", written, re.MULTILINE)) == set(KNOWN)
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    assert {metric(name) for query in QUERIES for name in named(query)} == set(KNOWN)
+
+
+def test_panels_neither_overlap_nor_share_a_number() -> None:
+    numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+    cells: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        own = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not own & cells
+        cells |= own
+
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert rule["annotations"].keys() == {"summary", "action"}
+
+
+def test_every_alert_has_a_time_at_which_it_fires() -> None:
+    tests = yaml.safe_load((MONITORING / "rules_test.yml").read_text())["tests"]
+
+    assert {rule["alert"] for rule in RULES} <= {one["name"] for one in tests}
+    assert f"{len(RULES)} alerts" in (MONITORING / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "rules", "rules.yml"),
+        ("check", "config", "prometheus.yml"),
+        ("test", "rules", "rules_test.yml"),
+    ],
+    ids=" ".join,
+)
+def test_promtool_accepts(arguments: tuple[str, ...]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+
+    done = subprocess.run(
+        [promtool, *arguments], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_query_is_one_that_prometheus_reads(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    rules = [
+        # Grafana puts a time in place of its variable.
+        {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "5m")}
+        for number, query in enumerate(QUERIES)
+    ]
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]})
+    )
+
+    done = subprocess.run(
+        [promtool, "check", "rules", "rules.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

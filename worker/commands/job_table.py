@@ -1,0 +1,154 @@
+"""Many jobs on a terminal: a line each that fits its width; below it, why a job does not go on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from schema.evaluation_jobs import JobStatus
+from worker.commands.figures import at, number
+from worker.commands.job_status import ENDED, reason_of, short_id, style_of, time_left
+from worker.commands.progress import brief, duration
+from worker.commands.text import plain, visible
+
+# Narrower terminals get shorter times, and shares instead of counts; wider ones get bars.
+_NARROW, _WIDE = 90, 110
+_BAR = 16
+# A dataset's name in a narrower column is a letter a line.
+_NARROWEST_NAME = 10
+
+_COLUMNS = ("job", "status", "queue", "dataset", "try", "age", "progress", "left")
+_RIGHT = {"queue", "try", "age", "left"}
+
+
+@dataclass(frozen=True)
+class JobTable:
+    """Jobs as rich shows them.
+
+    Attributes
+    ----------
+    jobs
+        In the order in which they are to stand.
+    bars
+        Draw the progress too, where there is room.
+    most
+        Lines for jobs; those that do not fit are counted below. `None`: as many as it takes.
+    """
+
+    jobs: Sequence[JobStatus]
+    bars: bool = False
+    most: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay it out for the width that there is."""
+        layout = _Layout.of(self.jobs, options.max_width, bars=self.bars)
+        yield layout.line([Text(column, style="bold") for column in layout.titles])
+        yield Rule(style="dim")
+        left = self.most
+        for shown, job in enumerate(self.jobs):
+            row = layout.row(job)
+            if left is not None:
+                left -= len(console.render_lines(row, options))
+                if left < 0:
+                    yield Text(f"… and {len(self.jobs) - shown} more", style="dim")
+                    return
+            yield row
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which form the cells have, and how wide the columns are."""
+
+    narrow: bool
+    bars: bool
+    widths: tuple[int, ...]
+    gap: int
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """Name the columns, shortly where that saves width."""
+        short = {"queue": "#", "progress": "done"} if self.narrow else {}
+        return tuple(short.get(name, name) for name in _COLUMNS)
+
+    @classmethod
+    def of(cls, jobs: Iterable[JobStatus], width: int, *, bars: bool) -> "_Layout":
+        narrow, drawn = width < _NARROW, bars and width >= _WIDE
+        gap = 1 if narrow else 2
+        layout = cls(narrow, drawn, (), gap)
+        rows = [layout.texts(job) for job in jobs]
+        widths = [
+            max([cell_len(title), *(cell_len(row[column]) for row in rows)])
+            for column, title in enumerate(layout.titles)
+        ]
+        progress, name = _COLUMNS.index("progress"), _COLUMNS.index("dataset")
+        widths[progress] += (_BAR + 1) * drawn
+        rest = width - sum(widths) + widths[name] - gap * (len(widths) - 1)
+        widths[name] = max(_NARROWEST_NAME, min(widths[name], rest))
+        return cls(narrow, drawn, tuple(widths), gap)
+
+    def texts(self, job: JobStatus) -> tuple[str, ...]:
+        """Give what stands in the columns."""
+        left = time_left(job)
+        return (
+            short_id(job),
+            visible(job.status),
+            "" if job.position is None else str(job.position),
+            visible(job.dataset or "-"),
+            "" if job.attempt is None else str(job.attempt),
+            (brief if self.narrow else duration)((datetime.now(UTC) - job.created).total_seconds()),
+            _progress(job, narrow=self.narrow),
+            "" if left is None else (brief if self.narrow else duration)(left),
+        )
+
+    def line(self, cells: Sequence[RenderableType]) -> Table:
+        """Put cells beside each other."""
+        made = Table.grid(padding=(0, self.gap, 0, 0), pad_edge=False)
+        for name, width in zip(_COLUMNS, self.widths, strict=True):
+            right = "right" if name in _RIGHT else "left"
+            made.add_column(width=width, justify=right, overflow="fold")  # type: ignore[arg-type]
+        made.add_row(*cells)
+        return made
+
+    def row(self, job: JobStatus) -> RenderableType:
+        """Give a job's line, and below it its reason, if it has one."""
+        cells: list[RenderableType] = [Text(cell) for cell in self.texts(job)]
+        cells[1] = plain(job.status, style_of(job))
+        if self.bars:
+            cells[6] = _with_bar(job, self.texts(job)[6])
+        reason = reason_of(job)
+        if not reason:
+            return self.line(cells)
+        told = plain(reason, "red" if job.status == "failed" else "yellow")
+        return Group(self.line(cells), Padding(told, (0, 0, 0, self.widths[0] + self.gap)))
+
+
+def _progress(job: JobStatus, *, narrow: bool) -> str:
+    done, total = _done(job)
+    if job.status in ENDED or done is None or not total:
+        return ""
+    share = f"{100 * done / total:.0f} %"
+    return (
+        share if narrow else f"{visible(at(job.progress, 'stage'))} {done:.0f}/{total:.0f} {share}"
+    )
+
+
+def _done(job: JobStatus) -> tuple[float | None, float | None]:
+    return number(at(job.progress, "done")), number(at(job.progress, "total"))
+
+
+def _with_bar(job: JobStatus, told: str) -> RenderableType:
+    done, total = _done(job)
+    if not told or done is None or not total:
+        return Text(told)
+    cell = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    cell.add_row(
+        ProgressBar(total=total, completed=done, width=_BAR, complete_style="cyan"), Text(told)
+    )
+    return cell
