@@ -48,6 +48,22 @@ def test_recordings_of_its_own_training_are_warned_of(
     assert "best parameters" not in result.stdout
 
 
+def test_misclassified_recordings_are_named_and_written_for_a_spreadsheet(
+    acoustic: Acoustic, model: Path, tmp_path: Path, members: dict[str, list[str]]
+) -> None:
+    danceable, other = members.values()
+    wrong = {"danceable": [*danceable[1:], other[0]], "not_danceable": [*other[1:], danceable[0]]}
+    report, table = tmp_path / "r.json", tmp_path / "w.csv"
+
+    result = acoustic("evaluate", model, truth(tmp_path, wrong), DOCUMENTS, "--report", report)
+    listed = acoustic("report", report, "--misclassified", table)
+
+    assert result.exit_code == listed.exit_code == 0, listed.stderr
+    assert "misclassified: 2" in result.stdout
+    assert all(recording in result.stdout for recording in (danceable[0], other[0]))
+    assert len(table.read_text().splitlines()) == 1 + 2
+
+
 def test_names_are_mapped_and_what_is_missing_is_left_out_on_request(
     acoustic: Acoustic, model: Path, tmp_path: Path, members: dict[str, list[str]]
 ) -> None:

@@ -109,6 +109,7 @@ class Page:
     title: str
     subtitle: str
     is_of_model: bool
+    drawn: str
     estimates: tuple[Bar, ...]
     combinations: int
     findings: tuple[Found, ...]
@@ -154,6 +155,7 @@ def content_of(report: Mapping[str, Any]) -> Page:
         title=visible(document.name or "Evaluation"),
         subtitle=_subtitle(document, matrix),
         is_of_model=document.evaluated is not None,
+        drawn=f"only {_noun(document)}s" if _noun(document) else "",
         estimates=tuple(_with_baseline(_estimates(document), document, len(matrix))),
         combinations=len(document.grid or ()),
         findings=tuple(
@@ -459,6 +461,13 @@ def _removed(document: ReportDocument) -> Iterator[Named]:
             yield Named(visible(reason), len(names), shown)
 
 
+def _noun(document: ReportDocument) -> str:
+    """Name what folds keep together, if they are grouped."""
+    known = document.cross_validation
+    group_by = (known.group_by if known else None) or ""
+    return "album" if group_by == "release_group" else visible(group_by)
+
+
 def _model_facts(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
     yield "evaluated model", visible(evaluated.name)
     if evaluated.content:
@@ -486,7 +495,7 @@ def _cross_validation(document: ReportDocument) -> str:
         return f"{known.folds} folds, as they were given"
     if known.group_by is None:
         return f"{known.folds} folds, stratified by class"
-    noun = "album" if known.group_by == "release_group" else visible(known.group_by)
+    noun = _noun(document)
     unknown = f", and of {known.ungrouped:,} recordings unknown" if known.ungrouped else ""
     return f"{known.folds} folds, no {noun} in two of them ({known.groups or 0:,}{unknown})"
 

@@ -76,11 +76,14 @@ def misclassified(report: Any) -> list[tuple[Any, ...]]:
     Returns
     -------
     list of tuple
-        Recording, actual class, predicted class, fold. Empty where the report does not say.
+        Recording, actual class, predicted class, fold. Empty where the report does not say; the
+        fold is None where there are none, as of a finished model.
     """
-    columns = [at(report, key) for key in ("recordings", "actual", "predicted", "folds")]
+    columns = [at(report, key) for key in ("recordings", "actual", "predicted")]
     if not all(isinstance(column, list) for column in columns):
         return []
+    folds = at(report, "folds")
+    columns.append(folds if isinstance(folds, list) else [None] * len(columns[0]))
     rows = zip(*columns, strict=False)
     return [row for row in rows if row[1] != row[2]]
 
@@ -190,9 +193,6 @@ def _search(report: Any) -> Iterator[tuple[str, str]]:
     lost = at(report, "removed", "not finite")
     if isinstance(lost, list) and lost:
         yield "not finite", _lost(lost)
-    for finding in _list(at(report, "findings")):
-        if at(finding, "severity") == "warning":
-            yield "warning", str(at(finding, "sentence"))
     notes = at(report, "notes")
     for note in notes if isinstance(notes, list) else []:
         yield "note", str(note)

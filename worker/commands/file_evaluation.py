@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer.descriptors import flatten
 from trainer.errors import DocumentError
@@ -18,7 +19,7 @@ from trainer.training import Progress
 from worker.commands import progress
 from worker.commands.document_stream import items
 from worker.commands.evaluations import show_left_out, summary
-from worker.commands.figures import pairs
+from worker.commands.figures import pairs, show_rows
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
 from worker.commands.writing import destination
@@ -82,9 +83,25 @@ def carry_out(invocation: Invocation, order: Order) -> int:
         write_whole(page_file, report_page(report))
         written.append(("page", order.page))
     summary(invocation.out, report)
+    _show_misclassified(invocation, report)
     show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs([("model", order.model), ("SHA-256", digest), *written]))
     return 0
+
+
+def _show_misclassified(invocation: Invocation, report: Mapping[str, Any]) -> None:
+    """Name those first whose label the model doubts most."""
+    columns = [report[key] for key in ("recordings", "actual", "predicted")]
+    columns += [report["probability"][key] for key in ("actual", "predicted")]
+    wrong = [row for row in zip(*columns, strict=True) if row[1] != row[2]]
+    if wrong:
+        invocation.out.print(f"misclassified: {len(wrong)}")
+        show_rows(
+            invocation.out,
+            sorted(wrong, key=lambda row: row[3]),
+            ("recording", "actual", "predicted", "P(actual)", "P(predicted)"),
+            most=_FEW,
+        )
 
 
 def _documents(
