@@ -191,7 +191,7 @@ def prepare(
     reference, left_out = _reference_layout(chosen)
     class_of = {r: selection.training[r] for r in chosen if r not in left_out}
     _check_classes(class_of, selection.training, left_out)
-    matrix, layout, removed = _merge([chosen[r] for r in class_of], reference)
+    matrix, layout, removed = _merge({r: chosen[r] for r in class_of}, reference)
     classes = tuple(sorted(set(class_of.values()), key=utf16))
     return Dataset(
         name=ground_truth.name,
@@ -237,7 +237,7 @@ def merge(documents: Mapping[str, LowLevel]) -> Merged:
     ordered = {recording: documents[recording] for recording in sorted_ids(documents)}
     reference, left_out = _reference_layout(ordered)
     kept = {r: document for r, document in ordered.items() if r not in left_out}
-    values, layout, removed = _merge(list(kept.values()), reference)
+    values, layout, removed = _merge(kept, reference)
     template = template_for(document.extractor_version for document in kept.values())
     return Merged(tuple(kept), values, layout, template, left_out, removed)
 
@@ -341,10 +341,11 @@ def _check_classes(
 
 
 def _merge(
-    documents: Sequence[LowLevel],
+    of: Mapping[str, LowLevel],
     reference: Signature,
 ) -> tuple[Float32, Layout, dict[str, tuple[str, ...]]]:
     """Make one matrix of all documents: Gaia's removevl, fixlength and cleaner."""
+    documents = list(of.values())
     descriptors, varying = [], []
     for name, real in sorted(reference, key=lambda item: item[0].split(".")):
         columns = [_column(document, name, real=real) for document in documents]
@@ -357,7 +358,7 @@ def _merge(
     layout = Layout(tuple(descriptors))
     if not layout.width:
         raise DatasetError("the documents have no descriptor of one length in common")
-    return _clean(layout.matrix(documents), layout, varying)
+    return _clean(layout.matrix(documents), layout, varying, tuple(of))
 
 
 def _column(document: LowLevel, name: str, *, real: bool) -> Sequence[object]:
@@ -374,14 +375,12 @@ def _clean(
     matrix: Float32,
     layout: Layout,
     varying: Sequence[str],
+    recordings: Sequence[str],
 ) -> tuple[Float32, Layout, dict[str, tuple[str, ...]]]:
     cleaner = Cleaner(layout).fit(matrix)
     kept = {layout.names[place] for place in layout.descriptor_of[cleaner.columns_]}
     if not any(d.is_real and d.name in kept for d in layout.descriptors):
-        raise DatasetError(
-            "no numeric descriptor differs between the recordings, so there is nothing to "
-            "learn from: are all documents copies of one?"
-        )
+        raise DatasetError(_why_nothing_is_left(matrix, cleaner, recordings))
     layout, columns = layout.keep(kept)
     removed = {
         "variable length": tuple(varying),
@@ -389,3 +388,17 @@ def _clean(
         "not finite": cleaner.not_finite_,
     }
     return np.ascontiguousarray(matrix[:, columns]), layout, removed
+
+
+def _why_nothing_is_left(matrix: Float32, cleaner: Cleaner, recordings: Sequence[str]) -> str:
+    if not cleaner.not_finite_:
+        return (
+            "no numeric descriptor differs between the recordings, so there is nothing to "
+            "learn from: are all documents copies of one?"
+        )
+    odd = [recordings[row] for row in np.flatnonzero(~np.isfinite(matrix).all(axis=1)).tolist()]
+    return (
+        f"no numeric descriptor is left to learn from: one that is not a finite number in a single "
+        f"recording is used of none, and such values are in {listed(map(shown, odd))}; take "
+        f"{'it' if len(odd) == 1 else 'them'} out of the dataset, or submit the low-level data anew"
+    )

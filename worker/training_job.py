@@ -59,9 +59,10 @@ def evaluate(assignment: dict[str, Any], on_progress: Callable[[Any], None]) -> 
     with account.of("reading"):
         material, earlier = _material(assignment, folder)
     # scikit-learn takes a second to load. Most jobs with wrong input have ended by now.
-    from trainer.dataset import prepare  # noqa: PLC0415
-    from trainer.report_page import report_page  # noqa: PLC0415
-    from trainer.training import train  # noqa: PLC0415
+    with account.of("loading libraries"):
+        from trainer.dataset import prepare  # noqa: PLC0415
+        from trainer.report_page import report_page  # noqa: PLC0415
+        from trainer.training import train  # noqa: PLC0415
 
     with account.of("preparing"):
         dataset = prepare(material.ground_truth, material.documents, options)

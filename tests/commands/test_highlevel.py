@@ -267,6 +267,7 @@ def test_a_class_mapping_is_read_from_a_file(
         (("0000", *AS), "No job begins with"),
         (("x", "--name", " ", "--version", "v1", "--status", "show"), "--name"),
         (("x", "--name", "a:b", "--version", "v1", "--status", "show"), "without a colon"),
+        (("x", "--name", "../a", "--version", "v1", "--status", "show"), "without slashes"),
         (("x", "--name", "a", "--version", "\x1b[2J", "--status", "show"), "--version"),
         (("x", "--name", "a", "--version", "v1", "--status", "shown"), "'shown'"),
     ],

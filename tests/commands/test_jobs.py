@@ -327,7 +327,7 @@ def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) 
         "worker-1 on host-1",
         "misclassified: 1",
         "left out: 1",
-        "2 descriptors are not used, for a value is not finite: tonal.a, tonal.b",
+        "2 descriptors not used, for a value is not finite: tonal.a, tonal.b",
         "did not converge: its training met the iteration cap",
         "only 3 recordings",
         r"lacks \x1b[1mrhythm.bpm",

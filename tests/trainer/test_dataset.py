@@ -12,6 +12,7 @@ from trainer.descriptors import flatten
 from trainer.errors import DatasetError
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions
+from trainer.preprocessing.transforms import Cleaner
 
 
 def prepared(documents: Any, class_of: Any = None, options: Any = None) -> Any:
@@ -327,3 +328,22 @@ def test_a_class_that_leaving_out_makes_too_small_is_refused() -> None:
 
 def test_where_nothing_is_missing_leaving_out_changes_nothing() -> None:
     assert without(0, missing="leave out").missing == ()
+
+
+def test_the_recording_that_takes_every_descriptor_with_it_is_named(make_document: Any) -> None:
+    documents = {f"r{number}": flatten(make_document(number, 1.0)) for number in range(4)}
+    for values in documents["r2"].reals.values():
+        values[:] = np.nan
+    ground_truth = GroundTruth.from_classes("made", {"a": ["r0", "r1"], "b": ["r2", "r3"]}.items())
+
+    with pytest.raises(DatasetError, match="such values are in 'r2'; take it out"):
+        prepare(ground_truth, documents, JobOptions.parse(None))
+
+
+def test_the_largest_numbers_are_looked_at_without_a_word() -> None:
+    largest = np.finfo(np.float32).max
+
+    assert Cleaner().fit([[largest, 1.0], [-largest, 2.0], [largest, 3.0]]).columns_.tolist() == [
+        0,
+        1,
+    ]

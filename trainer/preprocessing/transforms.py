@@ -32,14 +32,16 @@ class _DescriptorTransformer(TransformerMixin, BaseEstimator):
     layout: Layout | None
 
     def _validate(self, X: ArrayLike, *, fitting: bool, finite: bool = True) -> Float32:
-        matrix: Float32 = validate_data(
-            self,
-            X,
-            reset=fitting,
-            dtype=np.float32,
-            ensure_min_samples=2 if fitting else 1,
-            ensure_all_finite=finite,
-        )
+        # To see whether all are finite, their sum is looked at first, and that may overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix: Float32 = validate_data(
+                self,
+                X,
+                reset=fitting,
+                dtype=np.float32,
+                ensure_min_samples=2 if fitting else 1,
+                ensure_all_finite=finite,
+            )
         return matrix
 
     def _layout_of(self, X: Float32) -> Layout:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainer.wording import counted
 from worker.commands.figures import (
     Matrix,
     at,
@@ -208,7 +209,7 @@ def _spent(parts: Mapping[Any, Any]) -> Iterator[str]:
 
 def _lost(names: list[Any]) -> str:
     named = ", ".join(map(str, names[:_NAMED])) + ("…" if len(names) > _NAMED else "")
-    return f"{len(names)} descriptors are not used, for a value is not finite: {named}"
+    return f"{counted(len(names), 'descriptor')} not used, for a value is not finite: {named}"
 
 
 def _accuracy(report: Any) -> str:

@@ -66,8 +66,9 @@ def publish(
     """
     given = {"--name": name, "--version": version}
     for option, value in given.items():
-        if not value.strip() or not value.isprintable() or ":" in value:
-            raise click.BadParameter("has to be printable and without a colon.", param_hint=option)
+        if not value.strip() or not value.isprintable() or set(value) & set(":/\\"):
+            problem = "has to be printable, without a colon and without slashes."
+            raise click.BadParameter(problem, param_hint=option)
         if len(value) > _MOST_CHARACTERS:
             problem = f"has more than {_MOST_CHARACTERS} characters."
             raise click.BadParameter(problem, param_hint=option)
