@@ -1,6 +1,8 @@
 """``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
 import os
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -73,7 +75,9 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_installation(on_database: A
     result = on_database("doctor")
 
     assert result.exit_code == 0, result.stdout
-    for about in ("settings", "database", "schema", "rights", "models", "projects", "engine"):
+    for about in (
+        *("settings", "database", "schema", "clock", "rights", "models", "projects", "engine"),
+    ):
         assert about in result.stdout
     assert "trouble" not in result.stdout
     assert "warning" not in result.stdout
@@ -180,6 +184,38 @@ def test_the_doctor_tells_of_a_folder_that_cannot_be_written(
 
     assert result.exit_code == 1
     assert "ACOUSTIC_MODEL_DIR" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("free", "code", "state"), [(2**40, 0, "ok"), (2**30, 0, "warning"), (2**20, 1, "trouble")]
+)
+def test_the_doctor_tells_of_a_disk_that_is_nearly_full(
+    on_database: Acoustic, monkeypatch: pytest.MonkeyPatch, free: int, code: int, state: str
+) -> None:
+    usage = type(shutil.disk_usage("/"))(2**41, 2**41 - free, free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+
+    result = on_database("doctor")
+
+    (line,) = (one for one in result.stdout.splitlines() if "GiB free" in one and "models" in one)
+    assert result.exit_code == code
+    assert line.startswith(state)
+    assert ("Make room there" in result.stdout) == (state != "ok")
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (3600, "warning"), (-3600, "warning")])
+def test_the_doctor_tells_of_clocks_that_differ(
+    on_database: Acoustic, monkeypatch: pytest.MonkeyPatch, ahead: int, state: str
+) -> None:
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+
+    result = on_database("doctor")
+
+    (line,) = (one for one in result.stdout.splitlines() if "from that of the database" in one)
+    assert line.startswith(state)
+    assert ("NTP" in result.stdout) == bool(ahead)
+    assert result.exit_code == 0
 
 
 def test_the_doctor_makes_no_folder(on_database: Acoustic, tmp_path: Path) -> None:

@@ -340,6 +340,62 @@ def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) 
     assert "\x1b" not in result.stdout
 
 
+def test_a_finished_job_tells_what_its_figures_are_worth(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    names = ("rock", "jazz", "pop")
+    counts = {"rock": (8, 2, 0), "jazz": (0, 9, 1), "pop": (5, 0, 5)}
+    result = {
+        **RESULT,
+        "confusion_matrix": {name: dict(zip(names, counts[name], strict=True)) for name in names},
+        "corrected": {"accuracy": {"value": 61.2, "low": 50.5, "high": 70.25}, "draws": 500},
+        "findings": [
+            {
+                "kind": "small",
+                "severity": "note",
+                "sentence": "Classes are small.",
+                "recordings": [],
+            },
+            {"kind": "duplicates", "severity": "warning", "sentence": "Two\x1b are one."},
+            "what nobody foresaw",
+        ],
+    }
+    with engine.begin() as connection:
+        assert evaluation_jobs.finish(
+            connection, claimed, result=result, training_set={}, testing_set={}, usage=USAGE
+        )
+
+    said = on_database("jobs", "show", claimed.id).stdout
+
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert any("61.20 %, 95 % of draws 50.50 to 70.25 %" in line for line in lines)
+    warning, note = (
+        next(row for row, line in enumerate(lines) if line.startswith(word))
+        for word in ("warning Two", "note Classes are small.")
+    )
+    assert warning < note
+    worst = lines.index("worst confusions taken for recordings of its class")
+    assert lines[worst + 2 : worst + 5] == [
+        "pop rock 5 50.0 %",
+        "rock jazz 2 20.0 %",
+        "jazz pop 1 10.0 %",
+    ]
+
+
+def test_the_attempts_of_a_job_fit_a_narrow_terminal(
+    on_terminal: Terminal, database_url: str, engine: Engine, claimed: EvaluationJob
+) -> None:
+    fail(engine, claimed, "It broke.")
+
+    written = on_terminal(
+        "jobs", "show", claimed.id, DATABASE_URL=database_url, COLUMNS="60", NO_COLOR="1"
+    )
+
+    lines = [line.rstrip() for line in written.splitlines()]
+    assert all(cell_len(line) <= 60 for line in lines)
+    assert "try 1: worker-1 on host-1; It broke." in lines
+
+
 def test_long_lists_are_cut_unless_all_is_asked_for(
     on_database: Acoustic, engine: Engine, claimed: EvaluationJob
 ) -> None:

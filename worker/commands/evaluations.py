@@ -5,8 +5,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from worker.commands.figures import (
+    Matrix,
     at,
     confusion_matrix,
     matrix_of,
@@ -22,6 +24,9 @@ from worker.commands.text import plain, visible
 # Enough to see what they have in common.
 _NAMED = 10
 _MINUTE = 60.0
+# Confusions that are named; the matrix has the others.
+_WORST = 5
+_COUNTED = ("recordings", "of its class")
 _WORTH_SAYING = 0.005  # seconds
 
 
@@ -37,10 +42,12 @@ def summary(console: Console, report: Any) -> None:
         AcousticBrainz wrote.
     """
     console.print(pairs(_headline(report)))
+    _show_findings(console, at(report, "findings"))
     matrix = matrix_of(at(report, "confusion_matrix"))
     if matrix:
         console.print()
         console.print(confusion_matrix(matrix))
+        _show_confusions(console, matrix)
     per_class = at(report, "per_class")
     if isinstance(per_class, Mapping) and per_class:
         console.print()
@@ -69,17 +76,58 @@ def misclassified(report: Any) -> list[tuple[Any, ...]]:
     Returns
     -------
     list of tuple
-        Recording, actual class, predicted class, fold. Empty where the report does not say.
+        Recording, actual class, predicted class, fold. Empty where the report does not say; the
+        fold is None where there are none, as of a finished model.
     """
-    columns = [at(report, key) for key in ("recordings", "actual", "predicted", "folds")]
+    columns = [at(report, key) for key in ("recordings", "actual", "predicted")]
     if not all(isinstance(column, list) for column in columns):
         return []
+    folds = at(report, "folds")
+    columns.append(folds if isinstance(folds, list) else [None] * len(columns[0]))
     rows = zip(*columns, strict=False)
     return [row for row in rows if row[1] != row[2]]
 
 
+def _show_findings(console: Console, findings: Any) -> None:
+    """Say what a reader has to know before they believe the figures; warnings first."""
+    told = [one for one in _list(findings) if isinstance(at(one, "sentence"), str)]
+    if not told:
+        return
+    console.print()
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for one in sorted(told, key=lambda one: at(one, "severity") != "warning"):
+        warning = at(one, "severity") == "warning"
+        label = Text("warning", "bold yellow") if warning else Text("note", "bold")
+        made.add_row(label, plain(at(one, "sentence")))
+    console.print(made)
+
+
+def _show_confusions(console: Console, matrix: Matrix) -> None:
+    """Name what is taken for what most often; of two classes the matrix says it."""
+    found = sorted(
+        (
+            (count, actual, predicted, count / max(1, sum(counts.values())))
+            for actual, counts in matrix.items()
+            for predicted, count in counts.items()
+            if actual != predicted and count
+        ),
+        key=lambda one: (-one[0], -one[3]),
+    )
+    if len(matrix) <= 2 or not found:  # noqa: PLR2004
+        return
+    console.print()
+    made = table("worst confusions", "taken for", "recordings", "of its class", numbers=_COUNTED)
+    for count, actual, predicted, share in found[:_WORST]:
+        made.add_row(plain(actual), plain(predicted), str(count), f"{100 * share:.1f} %")
+    console.print(made)
+
+
 def _headline(report: Any) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(report)
+    if number(at(report, "corrected", "accuracy", "value")) is not None:
+        yield "corrected", f"{_estimate(report)}  (what the choice of the best is worth)"
     for key, label, remark in (
         ("balanced_accuracy", "balanced accuracy", "mean recall of the classes"),
         ("majority_baseline", "majority baseline", "always answering the largest class"),
@@ -94,8 +142,16 @@ def _headline(report: Any) -> Iterator[tuple[str, str]]:
         yield "over other folds", _repeats(at(report, "repeats"))
     if curve := _curve(at(report, "learning_curve")):
         yield "learning curve", curve
-    yield "best parameters", parameters(report)
+    if at(report, "parameters", "model") is not None:
+        yield "best parameters", parameters(report)
     yield from _search(report)
+
+
+def _estimate(report: Any) -> str:
+    estimate = at(report, "corrected", "accuracy")
+    low, high = (number(at(estimate, end)) for end in ("low", "high"))
+    between = "" if low is None or high is None else f", 95 % of draws {low:.2f} to {high:.2f} %"
+    return f"{percent(at(estimate, 'value'))}{between}"
 
 
 def _repeats(repeats: Any) -> str:

@@ -1,7 +1,9 @@
 """What `acoustic doctor` looks at: a finding for each check, and what to do."""
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +49,16 @@ MISSING_RIGHTS = text("""
                                 ELSE has_any_column_privilege(wanted.name, trim(one)) END)
                   FROM unnest(string_to_array(wanted.rights, ',')) AS one)
 """)
+
+
+CLOCK = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
+
+# More than an ordinary delay of a clock that is kept.
+_CLOCKS_APART = 5.0
+
+# A model takes megabytes, the low-level files of a project folder gigabytes while a job runs.
+_LITTLE_SPACE = 2 * 2**30
+_NO_SPACE = 64 * 2**20
 
 
 class State(StrEnum):
@@ -146,6 +158,7 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
             yield _trouble("schema", str(error), remedy, code=SCHEMA_MISMATCH)
             return
         yield Finding("schema", "is that of this version")
+        yield _clock(connection)
         yield from _rights(connection)
         yield from _legacy(connection)
         pause = evaluation_jobs.paused(connection)
@@ -156,6 +169,22 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
             told = paused_sentence(pause, resume="acoustic highlevel resume")
             yield Finding("highlevel", told, State.WARNING)
         yield from _published(connection, models)
+
+
+def _clock(connection: Connection) -> Finding:
+    """Compare the clocks; half of the time that the question took nobody knows."""
+    began = time.time()
+    told = float(connection.execute(CLOCK).scalar_one())
+    ended = time.time()
+    apart = max(0.0, told - ended, began - told)
+    found = f"differs by {apart:.1f} s from that of the database"
+    if apart <= _CLOCKS_APART:
+        return Finding("clock", found)
+    remedy = (
+        "Leases go by the database's clock alone, but logs, ages and times left are shown wrong: "
+        "have both hosts keep time (NTP)."
+    )
+    return Finding("clock", found, State.WARNING, remedy)
 
 
 def _rights(connection: Connection) -> Iterator[Finding]:
@@ -221,9 +250,22 @@ def _folder(about: str, setting: str, folder: Path) -> Finding:
     except OSError as error:
         remedy = f"Make it writable for user {os.geteuid()}, or set {setting}."
         return _trouble(about, f"{folder} cannot be written: {error.strerror}", remedy)
-    return Finding(
-        about, f"{folder} is writable" if existing == folder else f"{folder} will be made"
+    found = f"{folder} is writable" if existing == folder else f"{folder} will be made"
+    return _space(about, found, setting, existing)
+
+
+def _space(about: str, found: str, setting: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    told = f"{found}, {free / 2**30:,.1f} GiB free"
+    if free >= _LITTLE_SPACE:
+        return Finding(about, told)
+    remedy = (
+        "Make room there (acoustic jobs prune, acoustic doctor --gc), or set "
+        f"{setting} to a folder on another disk."
     )
+    if free < _NO_SPACE:
+        return _trouble(about, told, remedy)
+    return Finding(about, told, State.WARNING, remedy)
 
 
 def _engine(wanted: str) -> Finding:

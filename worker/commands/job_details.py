@@ -6,20 +6,22 @@ from json import dumps
 from signal import Signals, strsignal
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from schema.evaluation_jobs import Attempt, JobDetails, Outcome
 from worker.commands.evaluations import misclassified, show_left_out, summary
 from worker.commands.figures import at, number, pairs, show_rows, table
-from worker.commands.job_status import age, progress
+from worker.commands.job_status import age, progress, time_left
+from worker.commands.progress import duration
 from worker.commands.text import plain, visible, visible_lines
 
 # As many of a long list as fit on a screen with the rest.
 _FEW = 20
 
 _MEGABYTE = 1e6
+
+_OUTCOMES = {"done": "green", "error": "red", "crashed": "red", "timeout": "red", "lost": "red"}
 
 
 def show_details(
@@ -72,6 +74,9 @@ def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
         yield "queue", f"number {status.position}"
     if progress(status):
         yield "progress", progress(status)
+    left = time_left(status)
+    if left is not None:
+        yield "time left", f"about {duration(left)}"
     if status.reason:
         yield "reason", status.reason
     yield "created", f"{status.created:%Y-%m-%d %H:%M:%S %Z} ({age(status.created)} ago)"
@@ -83,22 +88,24 @@ def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
         yield "testing set", f"{len(details.testing_set)} recordings"
 
 
-def _attempts(attempts: Sequence[Attempt]) -> Table:
-    columns = ("try", "outcome", "started", "took", "memory", "CPU", "worker", "reason")
-    made = table(*columns, numbers=("try", "took", "memory", "CPU"))
+def _attempts(attempts: Sequence[Attempt]) -> Group:
+    """Give the timeline: a line each, and below it why it ended and where it ran."""
+    columns = ("try", "started", "took", "outcome", "memory", "CPU")
+    made = table(*columns, numbers=("try", "took", "memory", "CPU"), whole=columns)
+    lines: list[RenderableType] = []
     for attempt in attempts:
         memory, cpu = attempt.peak_memory, attempt.cpu_seconds
         made.add_row(
             str(attempt.attempt),
-            Text(_outcome(attempt)),
             f"{attempt.started:%Y-%m-%d %H:%M:%S}",
             age(attempt.started, until=attempt.ended or datetime.now(UTC)),
+            plain(_outcome(attempt), _OUTCOMES.get(attempt.outcome or "", "")),
             "" if memory is None else f"{memory / _MEGABYTE:.0f} MB",
             "" if cpu is None else f"{cpu:.1f} s",
-            plain(f"{attempt.worker} on {attempt.host}"),
-            plain(_story(attempt)),
         )
-    return made
+        told = "; ".join(filter(None, [f"{attempt.worker} on {attempt.host}", _story(attempt)]))
+        lines.append(plain(f"try {attempt.attempt}: {told}"))
+    return Group(made, Text(), *lines)
 
 
 def _story(attempt: Attempt) -> str:
