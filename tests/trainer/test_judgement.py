@@ -242,6 +242,7 @@ def test_its_page_does_not_speak_of_cross_validation(judgement: Judgement) -> No
 
     assert "cross-validation" not in page
     assert "Cross-validated" not in page
+    assert ">fold</th>" not in page
     content = content_of(report)
     assert content.estimates[0].remark == "of the model on these recordings"
     assert dict(content.facts)["evaluated model"] == "made"
