@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Thread
+from threading import Lock, Thread
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -60,7 +60,8 @@ class SklearnEngine:
     The pool is one of threads: libsvm runs without the interpreter lock, so threads are as fast
     as processes, share the matrices, and leave nothing behind when the process is killed.
     libsvm cannot be stopped within a fit. A signal's handler is called at once all the same, but
-    fits that have begun go on until they end or the process does.
+    fits that have begun go on until they end or the process does: by `os._exit`, if
+    `fits_under_way` says so, for the interpreter's own end is not safe beside them.
     """
 
     jobs: int | None = None
@@ -164,7 +165,32 @@ class SklearnEngine:
             cache_size=CACHE_MEGABYTES,
             max_iter=self.max_iterations,
         )
-        return machine.fit(X, codes)
+        with _under_way:
+            return machine.fit(X, codes)
+
+
+class _Counter:
+    """Counts threads that are inside; each change is made under a lock."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.inside -= 1
+
+
+_under_way = _Counter()
+
+
+def fits_under_way() -> int:
+    """Count the fits of this process that run at this moment, wanted or not."""
+    return _under_way.inside
 
 
 def _aside(fit: Callable[[], SVC]) -> SVC:
