@@ -212,6 +212,36 @@ def prepare(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Documents as one matrix, without classes; attributes as those of `Dataset`."""
+
+    recordings: tuple[str, ...]
+    values: Float32
+    layout: Layout
+    template: Template
+    left_out: Mapping[str, str]
+    removed: Mapping[str, tuple[str, ...]]
+
+
+def merge(documents: Mapping[str, LowLevel]) -> Merged:
+    """Make one matrix of documents, as `prepare` does, whatever class they are of.
+
+    Raises
+    ------
+    DatasetError
+        There is no document, or nothing that they have in common.
+    """
+    if not documents:
+        raise DatasetError("there is no document to make a matrix of")
+    ordered = {recording: documents[recording] for recording in sorted_ids(documents)}
+    reference, left_out = _reference_layout(ordered)
+    kept = {r: document for r, document in ordered.items() if r not in left_out}
+    values, layout, removed = _merge(list(kept.values()), reference)
+    template = template_for(document.extractor_version for document in kept.values())
+    return Merged(tuple(kept), values, layout, template, left_out, removed)
+
+
 def _options(choices: Mapping[str, Any]) -> JobOptions:
     unknown = [name for name in choices if name not in CHOICES]
     if unknown:

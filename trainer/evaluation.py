@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from trainer.corrected import Corrected, Estimate
 from trainer.dataset import Dataset
+from trainer.figures import DECIMALS, matrix_of, per_class, percent, wilson
 from trainer.findings import Finding, find
 from trainer.frames import Frames, frames_of
 from trainer.grid.fold_plan import Assignment
@@ -25,11 +25,11 @@ from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
 from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
+from trainer.trained_on import trained_on
 from trainer.wording import listed
 
 Indices = NDArray[np.intp]
 
-DECIMALS = 2  # of percentages, as AcousticBrainz stores them
 KERNEL_NAMES = {"poly": "poly", "rbf": "RBF"}  # as Gaia and AcousticBrainz spell them
 
 
@@ -134,7 +134,7 @@ class Evaluation:
         """Recordings by actual class and predicted class; every class is a row and a column."""
         classes = self.dataset.classes
         counts = confusion(self.dataset.labels, self.best.predicted, len(classes))
-        return _matrix_json(counts, classes)
+        return matrix_of(counts, classes)
 
     def report(self, *, predictions: bool = False) -> dict[str, Any]:
         """Return everything there is to say, as JSON.
@@ -186,6 +186,7 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """Return the figures that belong with the model: nothing that changes from run to run."""
         counts = Counter(self.dataset.training.values())
+        right = int((self.best.predicted == self.dataset.labels).sum())
         return {
             "name": self.dataset.name,
             "accuracy": self.accuracy,
@@ -193,15 +194,15 @@ class Evaluation:
             "fold_accuracies": [round(value, DECIMALS) for value in self.scores.fold_accuracies],
             "normalized_accuracy": round(self.scores.normalized_accuracy, DECIMALS),
             "balanced_accuracy": self._balanced_accuracy(),
-            "majority_baseline": _percent(max(counts.values()), counts.total()),
-            "accuracy_interval": self._accuracy_interval(),
+            "majority_baseline": percent(max(counts.values()), counts.total()),
+            "accuracy_interval": wilson(right, len(self.dataset.labels)),
             "corrected": _corrected_json(self.corrected),
             "parameters": self.parameters,
             "cross_validation": self._cross_validation_json(),
             "confusion_matrix": self.confusion_matrix,
             "classes": list(self.dataset.classes),
             "class_sizes": {name: counts[name] for name in self.dataset.classes},
-            "per_class": self._per_class(),
+            "per_class": per_class(self.confusion_matrix, counts),
             "seed": self.seed,
             "engine": self.engine,
             "final_model": {"engine": self.final.engine, "converged": self.final.converged},
@@ -211,7 +212,12 @@ class Evaluation:
 
     def signed(self, provenance: Mapping[str, Any]) -> Evaluation:
         """Return the evaluation with a model that tells where it comes from."""
-        training = {**self.summary(), "provenance": dict(provenance)}
+        columns = self.dataset.layout.keep(self.model.layout.names)[1]
+        training = {
+            **self.summary(),
+            "provenance": dict(provenance),
+            "trained_on": trained_on(self.dataset.recordings, self.dataset.values[:, columns]),
+        }
         return replace(self, model=replace(self.model, training=training))
 
     @property
@@ -221,12 +227,6 @@ class Evaluation:
         majority = 100 * max(sizes.values()) / sizes.total()
         return find(self.dataset, self.fold_of, self.corrected, majority)
 
-    def _accuracy_interval(self) -> list[float]:
-        """Return Wilson's interval of 95 % around the accuracy, taking recordings for random."""
-        right = int((self.best.predicted == self.dataset.labels).sum())
-        interval = binomtest(right, len(self.dataset.labels)).proportion_ci(method="wilson")
-        return [round(100 * float(limit), DECIMALS) for limit in interval]
-
     def _probability_json(self) -> dict[str, list[float | None]]:
         """Return the probability of each recording's actual and of its predicted class."""
         rows = np.arange(len(self.dataset.labels))
@@ -235,21 +235,6 @@ class Evaluation:
             self.best.predicted >= 0, self.probabilities[rows, self.best.predicted], np.nan
         )
         return {"actual": _rounded(actual), "predicted": _rounded(predicted)}
-
-    def _per_class(self) -> dict[str, dict[str, float | int | None]]:
-        matrix = self.confusion_matrix
-        table: dict[str, dict[str, float | int | None]] = {}
-        sizes = Counter(self.dataset.training.values())
-        for name in self.dataset.classes:
-            right = matrix[name][name]
-            predicted = sum(row[name] for row in matrix.values())
-            table[name] = {
-                "precision": _percent(right, predicted),
-                "recall": _percent(right, sizes[name]),
-                "f1": _percent(2 * right, predicted + sizes[name]),
-                "support": sizes[name],
-            }
-        return table
 
     def _balanced_accuracy(self) -> float:
         return round(balanced_accuracy(self.dataset.labels, self.best.predicted), DECIMALS)
@@ -318,7 +303,7 @@ class Evaluation:
             matrix[actual[recording]][value] += 1
         right = sum(matrix[name][name] for name in classes)
         return {
-            "accuracy": _percent(right, len(predicted)),
+            "accuracy": percent(right, len(predicted)),
             "recordings": list(predicted),
             "actual": [actual[recording] for recording in predicted],
             "predicted": list(predicted.values()),
@@ -428,15 +413,3 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 
 def _estimate_json(estimate: Estimate) -> dict[str, float]:
     return {key: round(value, DECIMALS) for key, value in asdict(estimate).items()}
-
-
-def _matrix_json(counts: Indices, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    return {
-        actual: dict(zip(classes, row, strict=True))
-        for actual, row in zip(classes, counts.tolist(), strict=True)
-    }
-
-
-def _percent(part: int, whole: int) -> float | None:
-    """Return a percentage, or None where there is nothing to take it of."""
-    return round(100.0 * part / whole, DECIMALS) if whole else None

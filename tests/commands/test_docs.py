@@ -1,10 +1,13 @@
 """The documentation: what it tells people to type runs, what it names exists."""
 
+import doctest
+import io
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import click
 import pytest
 from sqlalchemy import Engine, text
 
+import examples
+import trainer
 from trainer.findings import find
 from trainer.options import TAKES
 from worker import settings
@@ -75,6 +80,30 @@ def test_options_that_the_reading_of_evaluations_names_exist() -> None:
     page = (ROOT / "docs" / "explanation" / "evaluation.md").read_text()
 
     assert set(re.findall(r"options? `(\w+)`", page)) <= set(TAKES)
+
+
+def test_every_key_of_a_report_is_explained() -> None:
+    dataset = trainer.Dataset.prepare(examples.ground_truth("gender"), examples.documents())
+    project = trainer.Project(("basic",), ("rbf",), (1,), (-3,))
+    report = trainer.train(dataset, project).report()
+    page = (ROOT / "docs" / "reference" / "report.md").read_text()
+    explained = re.findall(r"^(`.*`)\n: ", page, re.MULTILINE)
+
+    assert set(re.findall(r"`(\w+)`", " ".join(explained))) == set(report)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_what_is_typed_into_python_says_what_it_is_shown_to_say(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    shown = "".join(blocks(page, "pycon"))
+    example = doctest.DocTestParser().get_doctest(shown, {}, page.name, str(page), 0)
+    said = io.StringIO()
+
+    with chdir(tmp_path):
+        result = doctest.DocTestRunner().run(example, out=said.write)
+
+    assert result.attempted == len(re.findall(r"^>>> ", shown, re.MULTILINE))
+    assert not result.failed, said.getvalue()
 
 
 def test_every_kind_of_finding_is_explained() -> None:

@@ -9,6 +9,7 @@ import pytest
 from trainer.dataset import Dataset
 from trainer.grid.learning_curve import _ranks
 from trainer.grid.project import Project
+from trainer.report_page import report_page
 from trainer.report_page.content import content_of
 from trainer.training import Progress, train
 
@@ -140,4 +141,5 @@ def test_grouped_folds_are_named_in_report_and_page(dataset: Dataset) -> None:
     assert dict(content_of(report).facts)["cross-validation"] == (
         "5 folds, no artist in two of them (16, and of 2 recordings unknown)"
     )
+    assert "those of corrected figures only artists" in report_page(report)
     assert report["nested"]["accuracy"] > 0

@@ -11,6 +11,7 @@ from typing import Any
 from trainer.errors import DocumentError
 from trainer.report_page.document import (
     Estimate,
+    Evaluated,
     Found,
     GridEntry,
     ReportDocument,
@@ -107,6 +108,8 @@ class Page:
 
     title: str
     subtitle: str
+    is_of_model: bool
+    drawn: str
     estimates: tuple[Bar, ...]
     combinations: int
     findings: tuple[Found, ...]
@@ -151,6 +154,8 @@ def content_of(report: Mapping[str, Any]) -> Page:
     return Page(
         title=visible(document.name or "Evaluation"),
         subtitle=_subtitle(document, matrix),
+        is_of_model=document.evaluated is not None,
+        drawn=f"only {_noun(document)}s" if _noun(document) else "",
         estimates=tuple(_with_baseline(_estimates(document), document, len(matrix))),
         combinations=len(document.grid or ()),
         findings=tuple(
@@ -237,23 +242,14 @@ def _estimates(document: ReportDocument) -> Iterator[Bar]:
         )
     if document.accuracy is not None:
         low, high = document.accuracy_interval or (None, None)
-        many = len(document.grid or ()) > 1
-        yield Bar(
-            "cross-validated accuracy",
-            document.accuracy,
-            _percent(document.accuracy),
-            "of the best combination, by the folds that chose it: optimistic"
-            if many
-            else "of the one combination that was tried",
-            low,
-            high,
-        )
+        label, remark = _accuracy(document)
+        yield Bar(label, document.accuracy, _percent(document.accuracy), remark, low, high)
     if document.balanced_accuracy is not None:
         yield Bar(
             "balanced accuracy",
             document.balanced_accuracy,
             _percent(document.balanced_accuracy),
-            "mean recall of the classes, for the same combination",
+            "mean recall of the classes",
         )
     if document.majority_baseline is not None:
         yield Bar(
@@ -262,6 +258,17 @@ def _estimates(document: ReportDocument) -> Iterator[Bar]:
             _percent(document.majority_baseline),
             "accuracy of always answering it: what a model has to beat",
         )
+
+
+def _accuracy(document: ReportDocument) -> tuple[str, str]:
+    """Name the accuracy, and say what it is worth."""
+    if document.evaluated:
+        return "accuracy", "of the model on these recordings"
+    if len(document.grid or ()) > 1:
+        remark = "of the best combination, by the folds that chose it: optimistic"
+    else:
+        remark = "of the one combination that was tried"
+    return "cross-validated accuracy", remark
 
 
 def _with_baseline(bars: Iterator[Bar], document: ReportDocument, n_classes: int) -> Iterator[Bar]:
@@ -454,6 +461,22 @@ def _removed(document: ReportDocument) -> Iterator[Named]:
             yield Named(visible(reason), len(names), shown)
 
 
+def _noun(document: ReportDocument) -> str:
+    """Name what folds keep together, if they are grouped."""
+    known = document.cross_validation
+    group_by = (known.group_by if known else None) or ""
+    return "album" if group_by == "release_group" else visible(group_by)
+
+
+def _model_facts(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
+    yield "evaluated model", visible(evaluated.name)
+    if evaluated.content:
+        yield "digest of what predicts", visible(evaluated.content)
+    if evaluated.renamed:
+        renamed = (f"{theirs} = {ours}" for theirs, ours in evaluated.renamed.items())
+        yield "classes called otherwise", visible(", ".join(renamed))
+
+
 def _fold_facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
     if folds := _cross_validation(document):
         yield "cross-validation", folds
@@ -472,12 +495,14 @@ def _cross_validation(document: ReportDocument) -> str:
         return f"{known.folds} folds, as they were given"
     if known.group_by is None:
         return f"{known.folds} folds, stratified by class"
-    noun = "album" if known.group_by == "release_group" else visible(known.group_by)
+    noun = _noun(document)
     unknown = f", and of {known.ungrouped:,} recordings unknown" if known.ungrouped else ""
     return f"{known.folds} folds, no {noun} in two of them ({known.groups or 0:,}{unknown})"
 
 
 def _facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
+    if document.evaluated:
+        yield from _model_facts(document.evaluated)
     if _chosen(document):
         yield "chosen combination", _chosen(document)
     if document.grid:

@@ -129,10 +129,19 @@ class CrossValidation(_Part):
     given: Maybe[bool] = None
 
 
+class Evaluated(_Part):
+    """The finished model that was evaluated, see `trainer.judgement`."""
+
+    name: StrictStr
+    content: Maybe[StrictStr] = None
+    renamed: Maybe[dict[StrictStr, StrictStr]] = None
+
+
 class ReportDocument(_Part):
     """What the page shows of a report; see `trainer.evaluation.Evaluation.report`."""
 
     name: Maybe[StrictStr] = None
+    evaluated: Maybe[Evaluated] = None
     accuracy: Maybe[Percent] = None
     accuracy_std: Maybe[Percent] = None
     accuracy_interval: Maybe[tuple[Percent, Percent]] = None

@@ -10,9 +10,12 @@
 `lowlevel`                              ``lowlevel load``
 `jobs`                                  ``jobs …``, with `job_status`, `job_details`, `watching`
 `training`                              ``train`` (`file_training`), ``predict`` (`predicting`)
+`evaluating`                            ``evaluate`` (`file_evaluation`)
+`exporting`                             ``export`` (`file_export`)
 `extracting`                            ``highlevel-extract`` (`file_extraction`)
 `reporting`                             ``report``
-`comparing`                             ``compare …`` (`extractor_comparison`)
+`comparing`                             ``compare …`` (`extractor_comparison`,
+                                        `evaluation_comparison`)
 `models`                                ``models …``
 `bench`                                 ``bench …``
 `completion`                            ``completion``
@@ -51,6 +54,12 @@ COMMANDS = {
     ),
     "jobs": Lazy("worker.commands.jobs", "jobs", "Enqueue, look at, watch, cancel and retry jobs."),
     "train": Lazy("worker.commands.training", "train", "Train a model from files, no database."),
+    "evaluate": Lazy(
+        "worker.commands.evaluating", "evaluate", "Evaluate a model on labels of your own."
+    ),
+    "export": Lazy(
+        "worker.commands.exporting", "export", "Write descriptors as a table, for other programs."
+    ),
     "report": Lazy(
         "worker.commands.reporting", "report", "Make the page of an evaluation, as one HTML file."
     ),

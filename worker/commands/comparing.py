@@ -1,4 +1,4 @@
-"""``acoustic compare``: our results beside those of others."""
+"""``acoustic compare``: our results beside those of others, and beside each other."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 
 @click.group(no_args_is_help=True)
 def compare() -> None:
-    """Compare results with those of others."""
+    """Compare results with those of others, or with each other."""
 
 
 @compare.command(epilog="Exit code 1 if a document or an expected output cannot be used.")
@@ -68,3 +68,23 @@ def extractor(
         models=models,
         form="json" if as_json else form,
     )
+
+
+@compare.command(epilog="Exit code 2 if they cannot be compared.")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def evaluations(invocation: Invocation, first: str, second: str, *, as_json: bool) -> int:
+    """Say whether one of two evaluations of the same recordings is better, or was lucky.
+
+    A and B are reports that `acoustic train --report` or `acoustic evaluate --report` wrote, or
+    jobs: their ids, or the beginnings of them.
+
+    Prints both accuracies, how many recordings both, one or neither have right, and the p-value of
+    McNemar's exact test. Recordings that only one of them has are named and not counted.
+    """
+    # Imported here, because SciPy takes a second and `--help` needs none of it.
+    from worker.commands.evaluation_comparison import carry_out  # noqa: PLC0415
+
+    return carry_out(invocation, first, second, as_json=as_json)

@@ -76,11 +76,14 @@ def misclassified(report: Any) -> list[tuple[Any, ...]]:
     Returns
     -------
     list of tuple
-        Recording, actual class, predicted class, fold. Empty where the report does not say.
+        Recording, actual class, predicted class, fold. Empty where the report does not say; the
+        fold is None where there are none, as of a finished model.
     """
-    columns = [at(report, key) for key in ("recordings", "actual", "predicted", "folds")]
+    columns = [at(report, key) for key in ("recordings", "actual", "predicted")]
     if not all(isinstance(column, list) for column in columns):
         return []
+    folds = at(report, "folds")
+    columns.append(folds if isinstance(folds, list) else [None] * len(columns[0]))
     rows = zip(*columns, strict=False)
     return [row for row in rows if row[1] != row[2]]
 
@@ -139,7 +142,8 @@ def _headline(report: Any) -> Iterator[tuple[str, str]]:
         yield "over other folds", _repeats(at(report, "repeats"))
     if curve := _curve(at(report, "learning_curve")):
         yield "learning curve", curve
-    yield "best parameters", parameters(report)
+    if at(report, "parameters", "model") is not None:
+        yield "best parameters", parameters(report)
     yield from _search(report)
 
 

@@ -138,7 +138,7 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
         ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
         with account.of("reading"):
-            documents = _read(order.documents, ground_truth, told)
+            documents = read_flat(order.documents, ground_truth, told)
         with account.of("preparing"):
             dataset = prepare(ground_truth, documents, options)
         return train_dataset(
@@ -164,12 +164,19 @@ def _provenance(order: Order) -> dict[str, Any]:
     }
 
 
-def _read(
-    paths: tuple[Path, ...], ground_truth: GroundTruth, told: progress.Watcher
+def read_flat(
+    paths: tuple[Path, ...], ground_truth: GroundTruth | None, told: progress.Watcher
 ) -> dict[str, LowLevel]:
-    wanted = ground_truth.class_of
-    return load_documents(
-        *paths,
-        wanted=wanted,
-        loaded=lambda done: told(Progress(done=done, total=len(wanted), stage="documents")),
-    )
+    """Read and flatten the documents of a ground truth, or all that there are.
+
+    Raises
+    ------
+    trainer.errors.DocumentError
+        One cannot be read or used; the message names it.
+    """
+    wanted = None if ground_truth is None else ground_truth.class_of
+
+    def loaded(done: int) -> None:
+        told(Progress(done=done, total=done if wanted is None else len(wanted), stage="documents"))
+
+    return load_documents(*paths, wanted=wanted, loaded=loaded)

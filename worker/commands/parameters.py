@@ -131,3 +131,26 @@ def _scalar(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def renamed(
+    context: click.Context, parameter: click.Parameter, pairs: Sequence[str]
+) -> dict[str, str]:
+    """Read ``theirs=ours`` pairs, each of theirs once; a callback of an option.
+
+    Raises
+    ------
+    click.BadParameter
+        A pair has no ``=`` with a name on either side, or a name of theirs is there twice.
+    """
+    names: dict[str, str] = {}
+    for pair in pairs:
+        theirs, _, ours = pair.partition("=")
+        if not theirs or not ours:
+            raise click.BadParameter(
+                f"{pair!r} is not of the form theirs=ours.", context, parameter
+            )
+        if theirs in names:
+            raise click.BadParameter(f"{theirs!r} is there twice.", context, parameter)
+        names[theirs] = ours
+    return names

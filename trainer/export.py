@@ -1,0 +1,186 @@
+"""The matrix that training starts from, or what a preprocessing makes of it, for other programs.
+
+``.csv`` for spreadsheets and R, ``.npz`` for numpy (read it with ``allow_pickle=False``),
+``.parquet`` for pandas, polars and databases. Rows are recordings in ascending order of ids,
+columns are dimensions of descriptors, ``lowlevel.mfcc.mean[0]`` and so on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, get_args
+
+import numpy as np
+
+from trainer.dataset import Dataset, Merged
+from trainer.descriptors import Float32
+from trainer.errors import DatasetError, OptionsError
+from trainer.layout import Layout
+from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.recipes import Template
+from trainer.spreadsheets import harmless
+from trainer.wording import listed, shown
+
+Format = Literal["csv", "npz", "parquet"]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Recordings, and a value of each for each column.
+
+    Attributes
+    ----------
+    recordings : tuple of str
+    classes : tuple of str or None
+        Of each recording, where they are known.
+    layout : Layout
+    values : ndarray of float32, shape (n_recordings, layout.width)
+        Codes where a descriptor is enumerated.
+    preprocessing : str or None
+        What was done to the values; None if nothing.
+    """
+
+    recordings: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    layout: Layout
+    values: Float32
+    preprocessing: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Name of each column, with the dimension where a descriptor has several."""
+        return tuple(
+            descriptor.name.removeprefix(".")
+            + (f"[{dimension}]" if descriptor.dimensions > 1 else "")
+            for descriptor in self.layout.descriptors
+            for dimension in range(descriptor.dimensions)
+        )
+
+    @property
+    def texts(self) -> Mapping[str, tuple[str, ...]]:
+        """Values of columns that hold the codes of text: the code is the position."""
+        if self.preprocessing:  # scaled with all the others
+            return {}
+        descriptors = [self.layout.descriptors[place] for place in self.layout.descriptor_of]
+        return {
+            column: descriptor.values
+            for column, descriptor in zip(self.columns, descriptors, strict=True)
+            if descriptor.values is not None
+        }
+
+
+def table_of(merged: Dataset | Merged, *, preprocessing: str | None = None) -> Table:
+    """Make a table of a dataset, or of documents without classes.
+
+    Parameters
+    ----------
+    merged : Dataset or Merged
+    preprocessing : str, optional
+        Name of a recipe to apply to all recordings together, as for a final model.
+
+    Raises
+    ------
+    OptionsError
+        There is no such recipe.
+    DatasetError
+        It leaves nothing of these documents.
+    """
+    classes = tuple(merged.training.values()) if isinstance(merged, Dataset) else None
+    layout, values = merged.layout, merged.values
+    if preprocessing is not None:
+        layout, values = _preprocessed(layout, values, preprocessing, merged.template)
+    return Table(merged.recordings, classes, layout, values, preprocessing)
+
+
+def _preprocessed(
+    layout: Layout, values: Float32, name: str, template: Template
+) -> tuple[Layout, Float32]:
+    chain = Preprocessing(layout, name=name, template=template)
+    values = chain.fit_transform(values)
+    if not chain.layout_.width:
+        raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
+    return chain.layout_, values
+
+
+def format_of(name: str) -> Format:
+    """Return the format that the name of a file asks for.
+
+    Raises
+    ------
+    OptionsError
+        It ends otherwise, or Parquet is asked for and pyarrow is not installed.
+    """
+    for form in get_args(Format):
+        if name.lower().endswith(f".{form}"):
+            if form == "parquet":
+                _pyarrow()
+            return form
+    endings = listed(f".{form}" for form in get_args(Format))
+    raise OptionsError(f"{shown(name, 300)} is of no known format; let it end in one of {endings}")
+
+
+def write(table: Table, stream: BinaryIO, form: Format) -> None:
+    """Write a table."""
+    {"csv": _write_csv, "npz": _write_npz, "parquet": _write_parquet}[form](table, stream)
+
+
+def _write_csv(table: Table, stream: BinaryIO) -> None:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(harmless, ("id", *(["class"] if table.classes else []), *table.columns)))
+    texts = [table.texts.get(column) for column in table.columns]
+    for row, recording in enumerate(table.recordings):
+        known = [table.classes[row]] if table.classes else []
+        values = _cells(table.values[row].tolist(), texts)
+        writer.writerow([harmless(cell) for cell in (recording, *known)] + list(values))
+    text.flush()
+    text.detach()  # closing it is the caller's
+
+
+def _cells(values: Sequence[float], texts: Sequence[tuple[str, ...] | None]) -> Iterator[str]:
+    for value, known in zip(values, texts, strict=True):
+        # Nine digits tell any two float32 apart.
+        yield f"{value:.9g}" if known is None else harmless(known[int(value)])
+
+
+def _write_npz(table: Table, stream: BinaryIO) -> None:
+    arrays: dict[str, Any] = {
+        "ids": np.array(table.recordings),
+        "columns": np.array(table.columns),
+        "values": table.values,
+        "texts": np.array(json.dumps(table.texts)),
+    }
+    if table.classes:
+        arrays["classes"] = np.array(table.classes)
+    np.savez_compressed(stream, **arrays)
+
+
+def _write_parquet(table: Table, stream: BinaryIO) -> None:
+    pa, parquet = _pyarrow()
+    columns: dict[str, Any] = {"id": pa.array(table.recordings)}
+    if table.classes:
+        columns["class"] = pa.array(table.classes)
+    for place, column in enumerate(table.columns):
+        values = table.values[:, place]
+        known = table.texts.get(column)
+        columns[column] = pa.array(
+            values if known is None else [known[int(code)] for code in values]
+        )
+    parquet.write_table(pa.table(columns), stream)
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    # Imported here: it is large, and nothing else needs it.
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise OptionsError(
+            "Parquet files are written by pyarrow, which is not installed: pip install pyarrow, or "
+            "write .csv or .npz"
+        ) from error
+    return pa, parquet

@@ -1,0 +1,194 @@
+"""Two evaluations of the same recordings, and whether one is better or was lucky.
+
+McNemar's exact test looks only at recordings that one of the two has right and the other has not:
+were both equally good, each of these would be a toss of a coin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
+from scipy.stats import binomtest
+
+from trainer.errors import DocumentError
+from trainer.figures import percent
+from trainer.wording import counted
+
+SURE = 0.05  # of differences as large by luck, at most so many
+
+
+class _Report(BaseModel):
+    """The part of a report that is compared."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    recordings: list[StrictStr]
+    actual: list[StrictStr]
+    predicted: list[StrictStr | None]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two evaluations, A and B, side by side.
+
+    Attributes
+    ----------
+    both, only_a, only_b, neither : int
+        Recordings that both, only A, only B, or neither predicted right.
+    p : float
+        How often the two would differ so much if they were equally good.
+    only_in_a, only_in_b : tuple of str
+        Recordings that the other does not have; they are not counted.
+    contradicting : tuple of str
+        Recordings whose actual class is another one in B; they are not counted either.
+    cautions : tuple of str
+        What makes one of the two look better than it is.
+    """
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+    p: float
+    only_in_a: tuple[str, ...] = ()
+    only_in_b: tuple[str, ...] = ()
+    contradicting: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def recordings(self) -> int:
+        """Those that were compared."""
+        return self.both + self.only_a + self.only_b + self.neither
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """Of A and of B on the recordings that both have, in percent."""
+        right = (self.both + self.only_a, self.both + self.only_b)
+        first, second = (percent(each, self.recordings) or 0.0 for each in right)
+        return first, second
+
+    @property
+    def meaning(self) -> str:
+        """What it means, in plain words."""
+        differing = self.only_a + self.only_b
+        if not differing:
+            return (
+                "A and B are right and wrong on the very same recordings: nothing here tells them "
+                "apart."
+            )
+        better, worse = ("A", "B") if self.only_a >= self.only_b else ("B", "A")
+        more, fewer = max(self.only_a, self.only_b), min(self.only_a, self.only_b)
+        counts = (
+            f"Of {counted(differing, 'recording')} that only one of them has right, A has "
+            f"{self.only_a:,} and B {self.only_b:,}."
+        )
+        if self.p < SURE:
+            return (
+                f"{counts} Were both equally good, a difference as large would come about by luck "
+                f"in {100 * self.p:.2g} % of cases: {better} is better than {worse} on recordings "
+                f"like these, {more:,} to {fewer:,}."
+            )
+        return (
+            f"{counts} Were both equally good, a difference as large would come about by luck in "
+            f"{100 * self.p:.2g} % of cases, so these recordings do not say which is better. That "
+            f"is no proof that they are equally good: more recordings may tell them apart."
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        first, second = self.accuracies
+        return {
+            "recordings": self.recordings,
+            "accuracy": {"a": first, "b": second},
+            "right": {
+                "both": self.both,
+                "only_a": self.only_a,
+                "only_b": self.only_b,
+                "neither": self.neither,
+            },
+            "p": self.p,
+            "test": "McNemar, exact",
+            "meaning": self.meaning,
+            "cautions": list(self.cautions),
+            "only_in_a": list(self.only_in_a),
+            "only_in_b": list(self.only_in_b),
+            "contradicting": list(self.contradicting),
+        }
+
+
+def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:
+    """Compare two reports by the recordings that both have.
+
+    Raises
+    ------
+    DocumentError
+        One of them does not say which recordings it predicted and how, or they have none of the
+        same class in common.
+    """
+    a, b = _answers(first, "the first"), _answers(second, "the second")
+    shared = [recording for recording in a if recording in b]
+    alike = [r for r in shared if a[r][0] == b[r][0]]
+    if not alike:
+        raise DocumentError(
+            "the two evaluations have no recording with the same class in common: compare "
+            "evaluations of the same labels"
+        )
+    right = [(a[r][0] == a[r][1], b[r][0] == b[r][1]) for r in alike]
+    only_a, only_b = right.count((True, False)), right.count((False, True))
+    differing = only_a + only_b
+    return Compared(
+        both=right.count((True, True)),
+        only_a=only_a,
+        only_b=only_b,
+        neither=right.count((False, False)),
+        p=float(binomtest(only_a, differing).pvalue) if differing else 1.0,
+        only_in_a=tuple(r for r in a if r not in b),
+        only_in_b=tuple(r for r in b if r not in a),
+        contradicting=tuple(r for r in shared if a[r][0] != b[r][0]),
+        cautions=tuple(_cautions(first, second)),
+    )
+
+
+def _cautions(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    sizes = [
+        len(grid) if isinstance(grid := one.get("grid"), list) else 1 for one in (first, second)
+    ]
+    if sizes[0] != sizes[1]:
+        more, less = ("A", "B") if sizes[0] > sizes[1] else ("B", "A")
+        yield (
+            f"{more} is the best of {max(sizes):,} combinations and {less} of {min(sizes):,}: the "
+            f"choice flatters {more} more"
+        )
+    for name, one in (("A", first), ("B", second)):
+        evaluated = one.get("evaluated")
+        known = evaluated.get("trained_on") if isinstance(evaluated, Mapping) else None
+        if isinstance(known, int) and known > 0:
+            yield (
+                f"the model of {name} was trained on {counted(known, 'recording')} of these, which "
+                f"it may remember"
+            )
+
+
+def _answers(report: Mapping[str, Any], which: str) -> dict[str, tuple[str, str | None]]:
+    """Return actual and predicted class of each recording."""
+    try:
+        known = _Report.model_validate(dict(report))
+        pairs = zip(known.actual, known.predicted, strict=True)
+        answers = dict(zip(known.recordings, pairs, strict=True))
+    except ValueError as error:  # of pydantic, or columns of different lengths
+        raise DocumentError(
+            f"{which} report does not say of each recording what it is and what it was predicted "
+            f"to be ({_problem(error)}): it is of AcousticBrainz, of an earlier version, or none"
+        ) from error
+    if len(answers) != len(known.recordings):
+        raise DocumentError(f"{which} report has a recording twice")
+    return answers
+
+
+def _problem(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return "its columns have different lengths"
