@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
+from worker.relayed_log import logged_line
+
 # A folder from which `python -m` finds the packages of this installation before any other.
 _ROOT = Path(__file__).resolve().parents[1]
 # Linux counts peak memory in kibibytes, macOS in bytes.
@@ -238,13 +240,17 @@ class ChildProcess:
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
     def output_tail(self) -> str:
-        """Give the end of what it printed, once it was reaped; nothing if that cannot be read."""
+        """Give the end of what it printed, once it was reaped; nothing if that cannot be read.
+
+        Not what it logged, which is told elsewhere.
+        """
         return self._tail
 
     def _read_tail(self) -> str:
         with contextlib.suppress(OSError):
             self._printed.seek(max(0, self._printed.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return self._printed.read().decode("utf-8", "replace").strip()
+            lines = self._printed.read().decode("utf-8", "replace").splitlines(keepends=True)
+            return "".join(line for line in lines if logged_line(line) is None).strip()
         return ""
 
 

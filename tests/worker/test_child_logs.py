@@ -125,6 +125,16 @@ def test_what_is_printed_comes_line_by_line_and_once(until: Until, tmp_path: Pat
     assert child.read_output() == []
 
 
+def test_the_last_words_of_a_training_are_not_what_it_logged() -> None:
+    logged = json.dumps({"event": "dataset prepared", "level": "info"})
+    child = ChildProcess(["-c", f"print('{logged}'); print('last words')"], {}, output=None)
+    child.wait_for_end()
+    assert child.reap() is not None
+
+    assert child.output_tail() == "last words"
+    assert child.read_output() == [logged, "last words"]
+
+
 def test_of_what_floods_the_output_only_a_part_is_told(tmp_path: Path) -> None:
     code = "print('x' * 10_000_000); [print(n) for n in range(1_000_000)]"
     child = ChildProcess(["-c", code], {}, output=tmp_path / "output")

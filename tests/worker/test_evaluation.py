@@ -152,6 +152,7 @@ def test_every_line_about_a_job_names_job_attempt_and_worker(
     assert [(line["event"], line["job"], line["attempt"]) for line in evaluator.log()] == [
         ("evaluator started", None, None),
         ("job claimed", str(job), 1),
+        ("dataset prepared", str(job), 1),
         ("job done", str(job), 1),
         ("evaluator stopped", None, None),
     ]

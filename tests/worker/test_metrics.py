@@ -1,5 +1,6 @@
 """Metrics and probes of a real evaluator, asked as Prometheus and a container platform ask."""
 
+import select
 import shutil
 import socket
 import subprocess
@@ -146,11 +147,13 @@ def test_a_schema_that_changes_under_a_worker_makes_it_not_ready(
 
 
 def test_clients_that_never_say_or_read_anything_hold_up_no_job(
-    watched: Any, service: Any, port: int
+    watched: Any, service: Any, port: int, until: Until
 ) -> None:
-    with ExitStack() as silent:
-        for _ in range(20):
-            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+    place = ("127.0.0.1", port)
+    with ExitStack() as opened:
+        silent = [opened.enter_context(socket.create_connection(place)) for _ in range(20)]
+        # Beyond a few, they are turned away: the end of a connection can be read.
+        until(lambda: len(select.select(silent, [], [], 0)[0]) >= 12)
         service.wait_for(service.job(), "done")
 
     assert watched.process.poll() is None

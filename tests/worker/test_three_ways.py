@@ -95,7 +95,7 @@ def test_daemon_command_line_and_python_give_the_same_model_but_for_provenance(
 
 def evaluation(report: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is of one run: where its files lie, and how long it took."""
-    of_one_run = {"timings", "project_path", "history_path", "model"}
+    of_one_run = {"timings", "project_path", "history_path", "model", "report_page"}
     return {key: value for key, value in report.items() if key not in of_one_run}
 
 

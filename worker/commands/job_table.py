@@ -1,6 +1,6 @@
 """Many jobs on a terminal: a line each that fits its width; below it, why a job does not go on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,13 +18,15 @@ from worker.commands.job_status import ENDED, reason_of, short_id, style_of, tim
 from worker.commands.progress import brief, duration
 from worker.commands.text import plain, visible
 
-# Narrower terminals get shorter times, and shares instead of counts; wider ones get bars.
-_NARROW, _WIDE = 90, 110
 _BAR = 16
-# A dataset's name in a narrower column is a letter a line.
-_NARROWEST_NAME = 10
+# Where names get less room, bars go, then times become shorter and counts a share. In a column that
+# is narrower still a name is a letter a line.
+_LEGIBLE_NAME, _NARROWEST_NAME = 28, 10
 
 _COLUMNS = ("job", "status", "queue", "dataset", "try", "age", "progress", "left")
+# What times and progress take at most: a table that is drawn again every second must not move.
+_NARROW_WIDTHS = {"age": 6, "progress": 5, "left": 6}
+_WIDE_WIDTHS = {"age": 11, "progress": 22, "left": 11}
 _RIGHT = {"queue", "try", "age", "left"}
 
 
@@ -70,6 +72,7 @@ class _Layout:
     bars: bool
     widths: tuple[int, ...]
     gap: int
+    fits: bool
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -78,20 +81,31 @@ class _Layout:
         return tuple(short.get(name, name) for name in _COLUMNS)
 
     @classmethod
-    def of(cls, jobs: Iterable[JobStatus], width: int, *, bars: bool) -> "_Layout":
-        narrow, drawn = width < _NARROW, bars and width >= _WIDE
+    def of(cls, jobs: Sequence[JobStatus], width: int, *, bars: bool) -> "_Layout":
+        """Choose the fullest form that leaves room for names."""
+        forms = [cls._fitted(jobs, width, narrow=False, bars=True)] if bars else []
+        forms.append(cls._fitted(jobs, width, narrow=False, bars=False))
+        narrow = cls._fitted(jobs, width, narrow=True, bars=False)
+        return next((form for form in forms if form.fits), narrow)
+
+    @classmethod
+    def _fitted(
+        cls, jobs: Sequence[JobStatus], width: int, *, narrow: bool, bars: bool
+    ) -> "_Layout":
         gap = 1 if narrow else 2
-        layout = cls(narrow, drawn, (), gap)
+        layout = cls(narrow, bars, (), gap, fits=False)
         rows = [layout.texts(job) for job in jobs]
+        least = _NARROW_WIDTHS if narrow else _WIDE_WIDTHS
         widths = [
-            max([cell_len(title), *(cell_len(row[column]) for row in rows)])
-            for column, title in enumerate(layout.titles)
+            max([cell_len(title), least.get(name, 0), *(cell_len(row[column]) for row in rows)])
+            for column, (name, title) in enumerate(zip(_COLUMNS, layout.titles, strict=True))
         ]
         progress, name = _COLUMNS.index("progress"), _COLUMNS.index("dataset")
-        widths[progress] += (_BAR + 1) * drawn
+        widths[progress] += (_BAR + 1) * bars
         rest = width - sum(widths) + widths[name] - gap * (len(widths) - 1)
+        fits = rest >= min(widths[name], _LEGIBLE_NAME)
         widths[name] = max(_NARROWEST_NAME, min(widths[name], rest))
-        return cls(narrow, drawn, tuple(widths), gap)
+        return cls(narrow, bars, tuple(widths), gap, fits)
 
     def texts(self, job: JobStatus) -> tuple[str, ...]:
         """Give what stands in the columns."""
