@@ -251,6 +251,20 @@ def test_a_sweep_leaves_a_job_alone_that_left_running_behind_the_back_of_the_tri
     assert show(job_id).status.status == "done"
 
 
+def test_a_sweep_takes_no_hold_of_jobs_whose_lease_lasts(
+    engine: Engine, make_job: Step, claim: Step
+) -> None:
+    held = make_job()
+    claim(lease=HOUR)
+
+    with engine.begin() as sweeping, engine.begin() as renewing:
+        assert evaluation_jobs.rescue(sweeping, lease=NOW, max_attempts=3) == []
+        renewing.execute(
+            text("SELECT FROM dataset_eval_jobs WHERE id = :id FOR NO KEY UPDATE NOWAIT"),
+            {"id": held},
+        )
+
+
 def test_two_sweeps_at_once_do_not_wait_for_each_other(
     engine: Engine, make_job: Step, claim: Step, rescue: Step
 ) -> None:

@@ -204,9 +204,7 @@ def test_documents_of_other_recordings_are_ignored() -> None:
     assert dataset.recordings == tuple(documents)
 
 
-@pytest.mark.parametrize(
-    "document", [{"x": 1}, {"x": 1e-9, "y": "text"}, {"x": float("nan")}, {"x": [1, 1]}]
-)
+@pytest.mark.parametrize("document", [{"x": 1}, {"x": 1e-9, "y": "text"}, {"x": [1, 1]}])
 def test_copies_of_one_document_are_refused(document: Any) -> None:
     with pytest.raises(DatasetError, match="nothing to learn from"):
         prepared({f"r{number}": document for number in range(4)})
