@@ -393,7 +393,8 @@ def table(verdicts: Sequence[tuple[Mutant, str | None, bool]]) -> Iterator[str]:
     yield "|---|---|---|"
     for mutant, by_test, by_model in verdicts:
         name = (by_test or "").rpartition("::")[2].partition("[")[0]
-        said = name.removeprefix("test_").replace("_", " ") or "the state machine only"
+        nobody = "the state machine only" if by_model else "**not noticed**"
+        said = name.removeprefix("test_").replace("_", " ") or nobody
         yield f"| {mutant.name} | {said} | {'yes' if by_model else ''} |"
 
 

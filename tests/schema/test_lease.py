@@ -256,9 +256,12 @@ def test_a_sweep_takes_no_hold_of_jobs_whose_lease_lasts(
 ) -> None:
     held = make_job()
     claim(lease=HOUR)
+    lost = make_job()
+    claim(lease=EXPIRED)
 
     with engine.begin() as sweeping, engine.begin() as renewing:
-        assert evaluation_jobs.rescue(sweeping, lease=NOW, max_attempts=3) == []
+        rescued = evaluation_jobs.rescue(sweeping, lease=NOW, max_attempts=3)
+        assert rescued == [(lost, "pending")]
         renewing.execute(
             text("SELECT FROM dataset_eval_jobs WHERE id = :id FOR NO KEY UPDATE NOWAIT"),
             {"id": held},
