@@ -221,7 +221,7 @@ def test_two_shown_versions_are_told(
     doctor = on_database("doctor")
     shown = on_database("highlevel", "show", UUID(int=recordings))
 
-    assert "danceability is shown in several versions at once: v1, v2" in " ".join(
+    assert "danceability is shown in several versions at once, v1, v2" in " ".join(
         doctor.output.split()
     )
     assert "shown in several versions (v1, v2)" in shown.stderr
