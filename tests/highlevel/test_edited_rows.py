@@ -16,6 +16,10 @@ from worker.settings import SettingsError
 Command = Callable[..., Result]
 Work = Callable[..., int]
 
+UNMAPPED = (
+    "gender v1 has a class mapping in the table model that does not have each of its classes "
+    "(female, male) with a text"
+)
 EDITS = {
     "classes": (
         "UPDATE worker.models SET classes = '{female,other}' WHERE name = 'gender'",
@@ -23,13 +27,11 @@ EDITS = {
     ),
     "class mapping": (
         """UPDATE model SET class_mapping = '{"female": "Female"}' WHERE model = 'gender'""",
-        "gender v1 has a class mapping in the table model that does not have each of its classes "
-        "(female, male) with a text",
+        UNMAPPED,
     ),
     "class mapping that is none": (
         """UPDATE model SET class_mapping = '[1]' WHERE model = 'gender'""",
-        "gender v1 has a class mapping in the table model that does not have each of its classes "
-        "(female, male) with a text",
+        UNMAPPED,
     ),
     "name": (
         "UPDATE model SET model = 'sex', model_version = 'v9' WHERE model = 'gender'",
@@ -50,10 +52,11 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize(("edit", "sentence"), EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize("edited", EDITS.values(), ids=EDITS)
 def test_a_row_that_contradicts_its_model_is_told_by_all_and_mended_by_publishing_again(
-    mirror: Mirror, work: Work, acoustic: Command, capsys: Any, edit: str, sentence: str
+    mirror: Mirror, work: Work, acoustic: Command, capsys: Any, edited: tuple[str, str]
 ) -> None:
+    edit, sentence = edited
     path = mirror.models / str(mirror.publish("gender").model.path)
     mirror.publish("mood")
     mirror.recordings(2)
@@ -123,7 +126,7 @@ def test_another_file_under_the_version_of_a_model_stops_the_worker(
     mirror.rows("""UPDATE worker.models one SET path = other.path, sha256 = other.sha256
                      FROM worker.models other WHERE one.version = 'v1' AND other.version = 'v2'""")
 
-    with pytest.raises(SettingsError, match="gender v1 has the content .* publish another model"):
+    with pytest.raises(SettingsError, match=r"gender v1 has the content .* publish another model"):
         work()
     doctor = acoustic("doctor")
 
