@@ -375,18 +375,18 @@ def test_what_was_done_beyond_the_search_is_shown_and_reported(
     acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
 ) -> None:
     files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
-    more = ("--group-by", "release_group", "--repeats", "3", "--learning-curve")
+    more = ("--group-by", "artist", "--repeats", "3", "--learning-curve")
 
     result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *small_grid, *more)
 
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "a.json").read_text())
-    assert said["cross_validation"]["group_by"] == "release_group"
+    assert said["cross_validation"]["group_by"] == "artist"
     assert len(said["repeats"]["accuracies"]) == 3
     assert f"{said['repeats']['mean']:.2f} %" in result.stdout
     assert "over 3 assignments of folds" in result.stdout
     assert f"170: {said['accuracy']:.2f} %" in result.stdout
-    assert "folds are grouped by album" in result.stdout
+    assert "folds are grouped by artist" in result.stdout
 
 
 @pytest.fixture
