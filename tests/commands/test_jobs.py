@@ -231,6 +231,40 @@ def test_the_list_can_be_of_one_dataset(
     assert empty.exit_code == 2
 
 
+@pytest.mark.usefixtures("done")
+def test_a_list_that_was_cut_tells_how_many_jobs_there_are(
+    on_database: Acoustic, job: Job, dataset: Callable[..., UUID]
+) -> None:
+    for name in ("moods of others", "genres"):
+        job(name)
+    keys = dataset("keys")
+    on_database("jobs", "enqueue", keys)
+
+    cut = on_database("jobs", "list", "--limit", "2")
+    whole = on_database("jobs", "list", "--limit", "4")
+    narrowed = on_database("jobs", "list", "--limit", "1", "--status", "pending", "--json")
+    named = on_database("jobs", "list", "--limit", "1", "--dataset", "moods")
+    alone = on_database("jobs", "list", "--limit", "1", "--dataset", keys)
+
+    assert cut.stderr == "2 of 4 jobs (3 pending, 1 done); --limit N shows more.\n"
+    assert whole.stderr == ""
+    assert narrowed.stderr == "1 of 3 jobs (3 pending); --limit N shows more.\n"
+    assert len(narrowed.stdout.splitlines()) == 1
+    assert (alone.exit_code, alone.stderr) == (0, "")
+    assert named.stderr == "1 of 2 jobs (1 pending, 1 done); --limit N shows more.\n"
+
+
+def test_a_job_that_waits_shows_that_its_queue_is_paused(
+    on_database: Acoustic, done: UUID, job: Job
+) -> None:
+    waits = job("genres")
+    on_database("jobs", "pause", "--reason", "new disks")
+
+    assert "new disks; acoustic jobs resume ends that." in on_database("jobs", "show", waits).stderr
+    assert "new disks" in on_database("jobs", "show", waits, "--json").stderr
+    assert on_database("jobs", "show", done).stderr == ""
+
+
 def test_who_may_only_enqueue_can_list_the_jobs_of_a_dataset_by_name(
     acoustic: Acoustic, job: Job, login_url: Callable[[str], str]
 ) -> None:

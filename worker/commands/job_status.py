@@ -28,6 +28,18 @@ def paused_sentence(pause: Pause, *, resume: str = "acoustic jobs resume") -> st
     )
 
 
+def told_totals(totals: Mapping[str, int]) -> str:
+    """Say how many jobs there are of each status.
+
+    Examples
+    --------
+    >>> told_totals({"pending": 1000, "running": 1, "failed": 0})
+    '1 running, 1,000 pending'
+    """
+    ordered = ("running", "pending", *ENDED)
+    return ", ".join(f"{totals[status]:,} {status}" for status in ordered if totals.get(status))
+
+
 def left_to_others(job: JobStatus) -> bool:
     """Whether no worker of this database does the job: it is remote, or nobody has it."""
     if job.status == "running":
