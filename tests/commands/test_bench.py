@@ -345,3 +345,15 @@ def test_made_models_are_the_same_for_the_same_seed() -> None:
     first, again, other = (made_models(2, 40, 12, seed=seed)[1].model for seed in (1, 1, 2))
 
     assert first.to_bytes() == again.to_bytes() != other.to_bytes()
+
+
+def test_a_terminal_is_told_how_far_a_measurement_is(on_terminal: Callable[..., str]) -> None:
+    written = on_terminal("bench", "grid", *SMALL, "--sample", "18", "--engine", "sklearn")
+
+    assert "round 1, sklearn: 0 of 144" in written
+    assert "round 1, pool: 0 of 18" in written
+    assert "round 1, pool: 18 of 18" in written
+
+
+def test_without_a_terminal_a_measurement_is_silent_until_it_is_done(acoustic: Acoustic) -> None:
+    assert acoustic("bench", "grid", *SMALL, "--sample", "18").stderr == ""
