@@ -219,24 +219,28 @@ def cancel(invocation: Invocation, job: str) -> None:
 @click.option("--since", type=DURATION, metavar="AGE", help="… within this time, such as 2h or 7d.")
 @click.option("--reason", help="… for a reason that contains this; also cancelled ones.")
 @click.option("--dry-run", is_flag=True, help="Print their ids and change nothing.")
+@click.option("--again", is_flag=True, help="Evaluate a job anew that is done; with JOB alone.")
 @click.pass_obj
 def retry(
     invocation: Invocation,
     job: str | None,
     *,
+    again: bool,
     failed: bool,
     since: timedelta | None,
     reason: str | None,
     dry_run: bool,
 ) -> None:
-    """Set a job that nobody works on, or all failed ones, back to pending, with fresh attempts."""
+    """Set a job that failed or waits, or all failed ones, back to pending, with fresh attempts."""
     if (job is None) != failed:
         raise click.UsageError("Name a job, or take all that failed with --failed.")
     if job is not None and (since or reason or dry_run):
         raise click.UsageError("--since, --reason and --dry-run go with --failed.")
+    if failed and again:
+        raise click.UsageError("--again goes with a job: --failed takes none that are done.")
     with transaction(invocation) as connection:
         if job is not None:
-            answer = _retry_one(connection, job)
+            answer = _retry_one(connection, job, again=again)
             invocation.out.print(plain(answer), soft_wrap=True)
             return
         found = evaluation_jobs.retry_failed(connection, age=since, reason=reason, dry_run=dry_run)
@@ -246,9 +250,13 @@ def retry(
     invocation.notes.print(f"{len(found)} failed jobs {done}.")
 
 
-def _retry_one(connection: Connection, job: str) -> str:
+def _retry_one(connection: Connection, job: str, *, again: bool) -> str:
     wanted = resolve(connection, job)
     before = evaluation_jobs.show(connection, wanted).status
+    if before.status == "done" and not again:
+        raise CommandError(
+            f"Job {wanted} is done, and nothing of it has to be retried; --again evaluates it anew."
+        )
     answer = evaluation_jobs.retry(connection, wanted)
     after = evaluation_jobs.show(connection, wanted).status
     # The answer is a sentence for people; what was done is in the job.
