@@ -1,7 +1,7 @@
 """The group behind ``acoustic``: commands loaded when they are called, and every error a sentence.
 
 Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's schema does not
-fit this version, 4 the one job that was run or watched failed, 130 interrupted.
+fit this version, 4 the one job that was run or watched failed, 130 interrupted (143 by SIGTERM).
 """
 
 import contextlib
