@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -23,15 +24,27 @@ from sqlalchemy import create_engine, text
 import examples
 import migrations
 import trainer
+from schema.evaluation_jobs import Outcome
 from trainer import options
 from trainer.models import bundle
 from worker import settings
 from worker.commands import main
 from worker.embedded import EmbeddedPostgres
+from worker.metrics import DaemonMetrics, EvaluatorMetrics, HighLevelMetrics
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+MONITORING = Path(__file__).parents[1] / "monitoring"
 WIDTH = 96  # of help texts, in characters
 MOST = 60  # characters of an example value
+
+# What Prometheus puts into the summary of an alert, and what stands for it in general.
+_PUT_IN = (
+    (r"\$labels\.instance", "a worker"),
+    (r"\$labels\.(\w+)", r"*\1*"),
+    (r"\$value \| humanizeDuration", "too long"),
+    (r"\$value \| humanizePercentage", "a large part"),
+    (r"\$value", "some"),
+)
 
 _RELATIONS = text("""
     SELECT c.oid, n.nspname AS space, c.relname AS name, c.relkind = 'v' AS is_view,
@@ -131,6 +144,41 @@ def bundle_format() -> str:
     return f"{about}\n\n```json\n{json.dumps(manifest, indent=2, ensure_ascii=False)}\n```\n"
 
 
+def alerts() -> str:
+    """Return the alert rules: when each fires, what is wrong then, and what to do."""
+    (group,) = yaml.safe_load((MONITORING / "rules.yml").read_text())["groups"]
+    return "\n".join(map(_alert, group["rules"]))
+
+
+def dashboard() -> str:
+    """Return the panels of the dashboard, row by row."""
+    panels = json.loads((MONITORING / "grafana" / "dashboard.json").read_text())["panels"]
+    lines: list[str] = []
+    for panel in panels:
+        if panel["type"] == "row":
+            lines.append(f"\n*{panel['title']}*\n: ")
+        else:
+            lines[-1] += f"{'' if lines[-1].endswith(': ') else '; '}{_panel(panel)}"
+    return ".\n".join(lines) + ".\n"
+
+
+def metrics() -> str:
+    """Return a table of the metrics of both daemons."""
+    evaluator, highlevel = EvaluatorMetrics(), HighLevelMetrics()
+    for daemon in (evaluator, highlevel):
+        daemon.introduce("", lambda: 0.0)
+    evaluator.ended(Outcome.DONE, "done", 0.0)  # without any, its histogram shows no labels
+    first, second = _metrics_of(evaluator), _metrics_of(highlevel)
+    tellers = dict.fromkeys(first, "evaluator") | dict.fromkeys(second, "high-level")
+    tellers |= dict.fromkeys(first.keys() & second.keys(), "both")
+    order = ("both", "evaluator", "high-level")
+    rows = [
+        (*(first | second)[name], tellers[name])
+        for name in sorted(tellers, key=lambda name: (order.index(tellers[name]), name))
+    ]
+    return _table(("metric", "type", "labels", "what it is", "told by"), rows)
+
+
 SOURCES: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "settings": known_settings,
@@ -138,6 +186,9 @@ SOURCES: Mapping[str, Callable[[], str]] = {
     "tables": tables,
     "report": report,
     "bundle": bundle_format,
+    "alerts": alerts,
+    "dashboard": dashboard,
+    "metrics": metrics,
 }
 
 
@@ -198,6 +249,45 @@ def _database(connection: Any) -> Iterator[str]:
                 for c in columns
             ],
         )
+
+
+def _alert(rule: Mapping[str, Any]) -> str:
+    after = f"after {rule['for']} of" if "for" in rule else "at"
+    told = rule["annotations"]
+    return (
+        f"`{rule['alert']}`\n: *{rule['labels']['severity']}*. {_in_general(told['summary'])} "
+        f"{told['action']}\n\n  Fires {after} `{' '.join(rule['expr'].split())}`.\n"
+    )
+
+
+def _in_general(summary: str) -> str:
+    """Say a summary without the worker and the figure that Prometheus puts in."""
+    said = summary
+    for pattern, words in _PUT_IN:
+        said = re.sub(rf"\{{\{{ {pattern} \}}\}}", words, said)
+    return said[0].upper() + said[1:]
+
+
+def _panel(panel: Mapping[str, Any]) -> str:
+    title, about = panel["title"], panel.get("description") or ""
+    return title + (f" ({about[0].lower()}{about[1:].rstrip('.')})" if about else "")
+
+
+def _metrics_of(daemon: DaemonMetrics) -> dict[str, tuple[str, ...]]:
+    return {
+        family.name: (
+            f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
+            family.type,
+            ", ".join(
+                f"`{label}`"
+                for label in dict.fromkeys(key for one in family.samples for key in one.labels)
+                if label != "le"
+            ),
+            family.documentation.replace("|", "\\|"),
+        )
+        for family in daemon.registry.collect()
+        if family.name.startswith("acoustic_")
+    }
 
 
 def _evaluation() -> Any:

@@ -1,5 +1,6 @@
 """Published models: which ones the high-level worker computes, and who sees their outputs."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,13 +14,17 @@ from schema.errors import NotFound, SchemaError
 
 __all__ = [
     "PublishedModel",
+    "Row",
     "Status",
     "list_published",
     "publish",
     "published_files",
     "register",
+    "renamed",
     "retire",
+    "shown_though_retired",
     "shown_twice",
+    "superseded",
 ]
 
 
@@ -47,6 +52,17 @@ class PublishedModel:
     published: datetime
     retired: datetime | None
     content: str | None  # SHA-256 over what predicts; None: published before that was known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A published model, and what AcousticBrainz's table calls it."""
+
+    id: int
+    name: str
+    version: str
+    their_name: str
+    their_version: str
 
 
 COLUMNS = ", ".join(field.name for field in fields(PublishedModel))
@@ -83,13 +99,15 @@ INSERT = text("""
 TAKE_UP = text("""
     UPDATE worker.models
        SET retired = NULL, sha256 = :sha256, content = :content, path = :path,
+           classes = CAST(:classes AS text[]),
            provenance = CASE WHEN path IS NULL THEN CAST(:provenance AS jsonb) ELSE provenance END
      WHERE model = :id
 """)
 
 SET_ROW = text("""
     UPDATE model
-       SET status = CAST(:status AS model_status), class_mapping = CAST(:class_mapping AS jsonb)
+       SET model = :name, model_version = :version,
+           status = CAST(:status AS model_status), class_mapping = CAST(:class_mapping AS jsonb)
      WHERE id = :id
 """)
 
@@ -110,6 +128,22 @@ SHOWN_TWICE = text("""
       FROM model WHERE status = 'show'
   GROUP BY model HAVING count(*) > 1
   ORDER BY model
+""")
+
+RENAMED = text("""
+    SELECT theirs.id, ours.name, ours.version, theirs.model AS their_name,
+           theirs.model_version AS their_version
+      FROM worker.models ours JOIN model theirs ON theirs.id = ours.model
+     WHERE (ours.name, ours.version) <> (theirs.model, theirs.model_version)
+  ORDER BY ours.name, ours.version
+""")
+
+SHOWN_THOUGH_RETIRED = text("""
+    SELECT theirs.id, ours.name, ours.version, theirs.model AS their_name,
+           theirs.model_version AS their_version
+      FROM worker.models ours JOIN model theirs ON theirs.id = ours.model
+     WHERE ours.retired IS NOT NULL AND theirs.status = 'show'
+  ORDER BY ours.name, ours.version
 """)
 
 NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
@@ -175,11 +209,12 @@ def publish(
     identity = {"name": name, "version": version}
     ours = {"sha256": sha256, "content": content, "provenance": provenance}
     found = register(connection, **identity, **ours, classes=classes).id  # type: ignore[arg-type]
-    taken = {"id": found, "sha256": sha256, "content": content, "path": path}
-    connection.execute(TAKE_UP, {**taken, "provenance": json_text(provenance)})
+    # All that the file says is written again: somebody may have edited it.
+    taken = {"sha256": sha256, "content": content, "path": path, "classes": list(classes)}
+    connection.execute(TAKE_UP, {"id": found, **taken, "provenance": json_text(provenance)})
     mapping = class_mapping or _mapping(connection, found, classes)
-    row = {"id": found, "status": status.value, "class_mapping": json_text(mapping)}
-    connection.execute(SET_ROW, row)
+    row = {"status": status.value, "class_mapping": json_text(mapping)}
+    connection.execute(SET_ROW, {"id": found, **identity, **row})
     taken_down: list[str] = []
     if status is Status.SHOW:
         taken_down += connection.execute(TAKE_DOWN, {"name": name, "id": found}).scalars()
@@ -268,8 +303,8 @@ def retire(connection: Connection, *, name: str, version: str | None = None) -> 
     if not active:
         return known[0]
     if len(active) > 1:
-        versions = ", ".join(one.version for one in active)
-        raise SchemaError(f"Several versions of {name} are published: name one of {versions}.")
+        named = ", ".join(shlex.quote(f"{name}:{one.version}") for one in active)
+        raise SchemaError(f"Several versions of {name} are published: name one of {named}.")
     connection.execute(RETIRE, {"id": active[0].id})
     connection.execute(HIDE, {"id": active[0].id})
     connection.execute(NOTIFY)
@@ -285,6 +320,34 @@ def shown_twice(connection: Connection) -> dict[str, list[str]]:
     server answers with the last.
     """
     return {row.name: list(row.versions) for row in connection.execute(SHOWN_TWICE)}
+
+
+def renamed(connection: Connection) -> list[Row]:
+    """Give models that AcousticBrainz's table calls otherwise: the server answers so."""
+    return [Row(**row._asdict()) for row in connection.execute(RENAMED)]
+
+
+def shown_though_retired(connection: Connection) -> list[Row]:
+    """Give models that nobody computes any more, and that the server goes on answering with."""
+    return [Row(**row._asdict()) for row in connection.execute(SHOWN_THOUGH_RETIRED)]
+
+
+def superseded(published: Sequence[PublishedModel]) -> list[PublishedModel]:
+    """
+    Give hidden versions that are older than the one of their name that is shown.
+
+    They go on being computed for every recording, until somebody retires them. A later one that is
+    hidden is being tried out.
+    """
+    shown = {one.name: one for one in published if one.status == Status.SHOW}
+    return [
+        one
+        for one in published
+        if one.status == Status.HIDDEN
+        and one.path is not None
+        and one.name in shown
+        and one.published < shown[one.name].published
+    ]
 
 
 def _row(connection: Connection, identity: Mapping[str, str]) -> int:

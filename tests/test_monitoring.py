@@ -1,9 +1,11 @@
 """Alert rules, dashboard and list of metrics agree with what the daemons tell."""
 
+import importlib
 import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 
 from worker.metrics import DaemonMetrics, EvaluatorMetrics, HighLevelMetrics
 
+DOCS = Path(__file__).parents[1] / "docs"
 MONITORING = Path(__file__).parents[1] / "monitoring"
 RULES = yaml.safe_load((MONITORING / "rules.yml").read_text())["groups"][0]["rules"]
 DASHBOARD = json.loads((MONITORING / "grafana" / "dashboard.json").read_text())
@@ -150,4 +153,57 @@ def test_every_query_is_one_that_prometheus_reads(tmp_path: Path) -> None:
         check=False,
     )
 
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def page() -> Any:
+    """What the how-to guide shows in place of each of its directives."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        from_code = importlib.import_module("from_code")
+    finally:
+        sys.path.remove(str(DOCS))
+    written = (DOCS / "how-to" / "monitor.md").read_text()
+    asked = re.findall(r"^```\{from-code\} (\w+)$", written, re.MULTILINE)
+    return {name: from_code.SOURCES[name]() for name in asked}
+
+
+def test_the_guide_has_a_row_for_every_metric_with_type_and_labels(page: Any) -> None:
+    rows = re.findall(
+        r"^\| `(acoustic_\w+)` \| (\w+) \| (.*?) \| (.+?) \| ", page["metrics"], re.MULTILINE
+    )
+
+    assert {name: kind for name, kind, _, _ in rows} == KNOWN
+    shown = {name: set(re.findall(r"`(\w+)`", chosen)) for name, _, chosen, _ in rows}
+    assert shown["acoustic_evaluation_attempts_total"] == {"outcome", "status"}
+    assert shown["acoustic_evaluation_attempt_seconds"] == {"outcome"}
+    assert shown["acoustic_worker_info"] == {"kind", "worker", "version"}
+
+
+def test_the_guide_has_every_alert_with_its_severity_and_remedy(page: Any) -> None:
+    for rule in RULES:
+        told = page["alerts"].split(f"`{rule['alert']}`\n: *")[1].split("\n\n")[0]
+        assert told.startswith(rule["labels"]["severity"])
+        assert rule["annotations"]["action"] in told
+    assert "{{" not in page["alerts"]
+
+
+def test_the_guide_names_every_panel(page: Any) -> None:
+    assert all(panel["title"] in page["dashboard"] for panel in DASHBOARD["panels"])
+
+
+def test_the_configuration_in_the_guide_is_one_that_prometheus_reads(tmp_path: Path) -> None:
+    written = (DOCS / "how-to" / "monitor.md").read_text()
+    (config,) = re.findall(r"```yaml\n(.*?)```", written, re.DOTALL)
+    (job,) = yaml.safe_load(config)["scrape_configs"]
+    promtool = shutil.which("promtool")
+
+    assert f'up{{job="{job["job_name"]}"}}' in RULES[0]["expr"]
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    (tmp_path / "prometheus.yml").write_text(config)
+    (tmp_path / "rules.yml").write_text((MONITORING / "rules.yml").read_text())
+    command = [promtool, "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

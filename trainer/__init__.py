@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainer.dataset import Dataset
+    from trainer.exporting import export
     from trainer.grid.project import Project
     from trainer.ground_truth import GroundTruth
+    from trainer.judgement import evaluate
     from trainer.loading import load_documents
+    from trainer.mcnemar import compare
     from trainer.models.bundle import Model
+    from trainer.models.opening import open_model
     from trainer.preprocessing.chain import FeatureChain
     from trainer.training import train
 
@@ -28,7 +32,11 @@ __all__ = [
     "GroundTruth",
     "Model",
     "Project",
+    "compare",
+    "evaluate",
+    "export",
     "load_documents",
+    "open_model",
     "train",
 ]
 
@@ -38,7 +46,11 @@ _HOMES = {
     "GroundTruth": "trainer.ground_truth",
     "Model": "trainer.models.bundle",
     "Project": "trainer.grid.project",
+    "compare": "trainer.mcnemar",
+    "evaluate": "trainer.judgement",
+    "export": "trainer.exporting",
     "load_documents": "trainer.loading",
+    "open_model": "trainer.models.opening",
     "train": "trainer.training",
 }
 

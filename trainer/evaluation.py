@@ -26,6 +26,7 @@ from trainer.models.bundle import Model
 from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
 from trainer.trained_on import trained_on
+from trainer.verdict import Figures, Verdict, verdict_of
 from trainer.wording import listed
 
 Indices = NDArray[np.intp]
@@ -146,6 +147,7 @@ class Evaluation:
         """
         dataset = self.dataset
         return {
+            "verdict": asdict(self.verdict),
             **self.summary(),
             "recordings": list(dataset.recordings),
             "actual": _names(dataset.labels, dataset.classes),
@@ -223,9 +225,23 @@ class Evaluation:
     @property
     def findings(self) -> list[Finding]:
         """What casts doubt on the figures, or should be known beside them."""
+        return find(self.dataset, self.fold_of, self.corrected, self._majority())
+
+    @property
+    def verdict(self) -> Verdict:
+        """What all of it comes to, in a sentence."""
+        figures = Figures(
+            accuracy=self.accuracy,
+            majority=self._majority(),
+            corrected=self.corrected,
+            combinations=len(self.results),
+            recordings=len(self.dataset.recordings),
+        )
+        return verdict_of(figures, self.findings)
+
+    def _majority(self) -> float:
         sizes = Counter(self.dataset.training.values())
-        majority = 100 * max(sizes.values()) / sizes.total()
-        return find(self.dataset, self.fold_of, self.corrected, majority)
+        return 100 * max(sizes.values()) / sizes.total()
 
     def _probability_json(self) -> dict[str, list[float | None]]:
         """Return the probability of each recording's actual and of its predicted class."""

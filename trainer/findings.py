@@ -70,6 +70,7 @@ def find(
         *_of_chance(corrected, len(dataset.classes), majority),
         *_of_groups(dataset, "album", dataset.release_groups, fold_of),
         *_of_groups(dataset, "artist", dataset.artists, fold_of),
+        *_untagged(dataset),
         *_duplicates(dataset),
         *_sizes(dataset, fold_of),
         *_left_out(dataset),
@@ -107,7 +108,7 @@ def _of_groups(
     dataset: Dataset, noun: str, groups: Sequence[str | None], fold_of: Indices
 ) -> Iterator[Finding]:
     """Look for classes of one album or artist, and for such that are in several folds."""
-    known = np.array([group is not None for group in groups], dtype=bool)
+    known = _known(groups)
     if not known.any():
         return
     single = []
@@ -119,10 +120,11 @@ def _of_groups(
         yield Finding(
             f"class of one {noun}",
             "warning",
-            f"All recordings of {_classes(single)} are of one {noun}, as far as their tags say. "
+            f"{_of_one(single, noun)} "
             f"What tells such a class from the others may be the sound of the {noun}, and no "
             f"cross-validation can find that out: add recordings of other {noun}s.",
         )
+    once = f"once each class has several {noun}s, " if single else ""  # until then it is refused
     shared = _in_several_folds(groups, fold_of)
     if len(shared) > SHARED * len(fold_of):
         yield Finding(
@@ -130,8 +132,28 @@ def _of_groups(
             "warning",
             f"{counted(len(shared), 'recording')} of {len(fold_of):,} share their {noun} with "
             f"one in another fold, so the model was tested on {noun}s that it had heard. On new "
-            f"ones expect less; folds grouped by {noun} measure how much.",
+            f"ones expect less; {once}folds grouped by {noun} measure how much.",
         )
+
+
+def _untagged(dataset: Dataset) -> Iterator[Finding]:
+    """Say that nothing was looked for, lest silence be taken for nothing found."""
+    sides = (dataset.artists, dataset.release_groups)
+    known = max(int(_known(groups).sum()) for groups in sides)
+    total = len(dataset.recordings)
+    if known <= KNOWN * total:
+        which = f"{total - known:,} of {total:,}" if known else "The"
+        yield Finding(
+            "artists unknown",
+            "note",
+            f"{which} recordings do not say by whom or of which album they are, so neither "
+            f"classes of one album nor artists in several folds could be looked for. If you know "
+            f"of such, believe the accuracy less; MusicBrainz's tags in the documents would tell.",
+        )
+
+
+def _known(groups: Sequence[str | None]) -> NDArray[np.bool_]:
+    return np.array([group is not None for group in groups], dtype=bool)
 
 
 def _in_several_folds(groups: Sequence[str | None], fold_of: Indices) -> list[int]:
@@ -222,6 +244,12 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
         )
 
 
-def _classes(names: Sequence[str]) -> str:
-    noun = "class" if len(names) == 1 else "classes"
-    return f"{noun} {listed(map(shown, names))}"
+def _of_one(classes: Sequence[str], noun: str) -> str:
+    if len(classes) == 1:
+        said = f"All recordings of class {shown(classes[0])} are of one {noun}"
+        return f"{said}, as far as their tags say."
+    # Names last: ten of them amid a sentence, and nobody finds its end.
+    return (
+        f"{counted(len(classes), 'class')} have recordings of one {noun} only, as far as their "
+        f"tags say: {listed(map(shown, classes))}."
+    )

@@ -7,24 +7,29 @@ is looked up in what the model knows of its training (`trainer.trained_on`).
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.dataset import MISSING, sorted_ids
-from trainer.descriptors import LowLevel
+from trainer.descriptors import LowLevel, flatten
+from trainer.documents import read_documents
 from trainer.errors import DatasetError, DocumentError, OptionsError
 from trainer.figures import DECIMALS, matrix_of, per_class, percent, wilson
 from trainer.findings import SMALL_CLASS, Finding
+from trainer.frames import Frames, frames_of
 from trainer.grid.scores import balanced_accuracy, confusion
 from trainer.ground_truth import GroundTruth
 from trainer.layout import utf16
 from trainer.models.bundle import Model, Prediction
+from trainer.models.opening import open_model
 from trainer.options import Missing
 from trainer.trained_on import TrainedOn
 from trainer.wording import counted, listed, shown
@@ -117,6 +122,16 @@ class Judgement:
             ],
             "notes": list(self._notes()),
         }
+
+    def to_pandas(self) -> Frames:
+        """Return predictions and confusion matrix as data frames; the one of a grid is empty.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; nothing else here needs it.
+        """
+        return frames_of(self.report())
 
     @property
     def findings(self) -> list[Finding]:
@@ -217,6 +232,71 @@ class Judgement:
                 f"the model also knows {listed(map(shown, never))}, of which there is no recording "
                 f"here: wherever it answers so, it is wrong"
             )
+
+
+def evaluate(
+    model: Model | str | os.PathLike[str],
+    ground_truth: GroundTruth | str | os.PathLike[str],
+    documents: Mapping[str, LowLevel] | str | os.PathLike[str],
+    *,
+    names: Mapping[str, str] | None = None,
+    missing: Missing = "fail",
+) -> Judgement:
+    """Evaluate a finished model on labels of one's own, as `acoustic evaluate` does.
+
+    Parameters
+    ----------
+    model : Model or path-like
+        A bundle or a ``.history`` of Gaia's.
+    ground_truth : GroundTruth or path-like
+        Classes and their recordings; a file as `GroundTruth.read` takes it.
+    documents : mapping of str to LowLevel, or path-like
+        Documents by id of their recording; a folder or a file as `load_documents` takes it, in
+        which a document that cannot be used is left out and named in `Judgement.unusable`.
+    names : mapping of str to str, optional
+        What classes of the model are called in the ground truth, where names differ.
+    missing : {"fail", "leave out"}
+        What to do with recordings that have no document.
+
+    Returns
+    -------
+    Judgement
+        Figures of the model on these recordings; `report` has all of them, `findings` what casts
+        doubt on them.
+
+    Raises
+    ------
+    TrainerError
+        Model, labels, documents or names have to change; see `trainer.errors`.
+
+    Examples
+    --------
+    >>> import examples, trainer
+    >>> labels, documents = examples.ground_truth("timbre"), examples.documents()
+    >>> dataset = trainer.Dataset.prepare(labels, documents)
+    >>> model = trainer.train(dataset, trainer.Project(["basic"], ["rbf"], [5], [-5])).model
+    >>> judged = trainer.evaluate(model, labels, documents)
+    >>> judged.report()["accuracy"] > 90, [finding.kind for finding in judged.findings]
+    (True, ['trained on'])
+    """
+    if not isinstance(model, Model):
+        model = open_model(model)
+    if not isinstance(ground_truth, GroundTruth):
+        ground_truth = GroundTruth.read(Path(ground_truth))
+    read: Iterable[Document] = (
+        documents.items()
+        if isinstance(documents, Mapping)
+        else _read(Path(documents), ground_truth)
+    )
+    return judge(model, ground_truth, read, names=names, missing=missing)
+
+
+def _read(path: Path, ground_truth: GroundTruth) -> Iterator[Document]:
+    for recording, document in read_documents([path], wanted=ground_truth.class_of):
+        try:
+            yield recording, flatten(document)
+        except DocumentError as error:
+            yield recording, error
 
 
 def judge(

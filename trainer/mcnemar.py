@@ -6,16 +6,29 @@ were both equally good, each of these would be a toss of a coin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
 from scipy.stats import binomtest
 
 from trainer.errors import DocumentError
 from trainer.figures import percent
+from trainer.reports import read_report
 from trainer.wording import counted
+
+
+class Reporting(Protocol):
+    """An evaluation, or what a finished model was judged to be worth."""
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        ...
+
+
+Reported = Reporting | Mapping[str, Any] | str | os.PathLike[str]
 
 SURE = 0.05  # of differences as large by luck, at most so many
 
@@ -118,15 +131,32 @@ class Compared:
         }
 
 
-def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:
-    """Compare two reports by the recordings that both have.
+def compare(first: Reported, second: Reported) -> Compared:
+    """Compare two evaluations by the recordings that both have.
+
+    Parameters
+    ----------
+    first, second : Evaluation, Judgement, mapping or path-like
+        What `trainer.train` or `trainer.evaluate` returned, its report, or the file of one.
 
     Raises
     ------
     DocumentError
-        One of them does not say which recordings it predicted and how, or they have none of the
-        same class in common.
+        One of them cannot be read, does not say which recordings it predicted and how, or they
+        have none of the same class in common.
+
+    Examples
+    --------
+    >>> import examples, trainer
+    >>> dataset = trainer.Dataset.prepare(examples.ground_truth("timbre"), examples.documents())
+    >>> project = trainer.Project(["basic"], ["rbf"], c_exponents=[5])
+    >>> compared = trainer.compare(
+    ...     trainer.train(dataset, project), trainer.train(dataset, project, seed=2)
+    ... )
+    >>> compared.recordings, compared.both > compared.only_a, 0 <= compared.p <= 1
+    (218, True, True)
     """
+    first, second = _report_of(first), _report_of(second)
     a, b = _answers(first, "the first"), _answers(second, "the second")
     shared = [recording for recording in a if recording in b]
     alike = [r for r in shared if a[r][0] == b[r][0]]
@@ -169,6 +199,14 @@ def _cautions(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[s
                 f"the model of {name} was trained on {counted(known, 'recording')} of these, which "
                 f"it may remember"
             )
+
+
+def _report_of(reported: Reported) -> Mapping[str, Any]:
+    if isinstance(reported, Mapping):
+        return reported
+    if isinstance(reported, str | os.PathLike):
+        return read_report(reported)
+    return reported.report()
 
 
 def _answers(report: Mapping[str, Any], which: str) -> dict[str, tuple[str, str | None]]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from schema import highlevel
 from schema.highlevel import Backlog
+from schema.pauses import Queue, paused
 from worker.database_link import DatabaseLink, Outage
 from worker.highlevel_batch import Tally
 from worker.metrics import HighLevelMetrics
@@ -56,8 +57,8 @@ class QueueLook:
     def _look(self) -> None:
         began = time.monotonic()
         try:
-            backlog, oldest = self._link.run(_backlog)
-            self._metrics.looked(backlog, oldest)
+            backlog, oldest, is_paused = self._link.run(_queue)
+            self._metrics.looked(backlog, oldest, paused=is_paused)
         except Outage:
             raise
         except Exception as error:  # noqa: BLE001 - figures are not worth a batch
@@ -66,8 +67,11 @@ class QueueLook:
         self._timer.restart()
 
 
-def _backlog(connection: Connection) -> tuple[Backlog, float | None]:
+def _queue(connection: Connection) -> tuple[Backlog, float | None, bool]:
+    """Give the queue's figures, the age of its oldest recording, and whether it is paused."""
     found = highlevel.backlog(connection)
+    is_paused = paused(connection, Queue.HIGHLEVEL) is not None
     if found.oldest is None:
-        return found, None
-    return found, (connection.execute(NOW).scalar_one() - found.oldest).total_seconds()
+        return found, None, is_paused
+    age = (connection.execute(NOW).scalar_one() - found.oldest).total_seconds()
+    return found, age, is_paused

@@ -22,6 +22,12 @@ from trainer.models.opening import open_model
 from trainer.reading import Document
 from trainer.regular_files import open_regular
 from worker.database_link import DatabaseLink
+from worker.edited_rows import (
+    Contradiction,
+    between_file_and_row,
+    between_tables,
+    of_content,
+)
 from worker.profile import MODELS_VERSION, Entry, Profile
 from worker.published_files import PublishedFiles
 from worker.publishing import provenance
@@ -46,6 +52,8 @@ class Wanted:
         What its file hashes to.
     path
         Its file.
+    content
+        What its row says that it predicts by; None: published before that was known.
     model
         The model, where the file had to be read to know what it is.
     """
@@ -55,6 +63,7 @@ class Wanted:
     version: str
     sha256: str
     path: Path
+    content: str | None
     model: Model | None = field(default=None, compare=False, repr=False)
 
 
@@ -234,7 +243,7 @@ class OfProfile:
                 f"{self.profile.path}: model {entry.name} {version} cannot be loaded: {error}"
             )
             return None
-        return Wanted(row.id, entry.name, version, sha256, entry.file, model)
+        return Wanted(row.id, entry.name, version, sha256, entry.file, row.content, model)
 
     def _retired(self, published: Mapping[tuple[str, str], PublishedModel]) -> list[str]:
         """Name the models that were retired: somebody wants their outputs to be made no more."""
@@ -347,9 +356,24 @@ class Models:
 
     def _load(self, wanted: tuple[Wanted, ...], others: frozenset[int]) -> LoadedModels:
         models_ = ModelSet(tuple(_distinct(wanted, self._open_all(wanted))))
+        self._tell_contradictions(wanted, models_)
         version = version_block(models_, self._source.merge_values(wanted))
         row = self._link.run(lambda connection: version_id(connection, version, "highlevel"))
         return LoadedModels(wanted, models_, version, row, others)
+
+    def _tell_contradictions(self, wanted: Sequence[Wanted], opened: ModelSet) -> None:
+        """Log what rows say otherwise than files: outputs are right, what people read is not."""
+        rows, found = self._link.run(_rows_of_models)
+        for one, model in zip(wanted, opened.models, strict=True):
+            row = rows.get(one.id)
+            if row is not None:
+                found.extend(between_file_and_row(row, model, one.path))
+        for contradiction in found:
+            self._log.warning(
+                "the database contradicts a model",
+                problem=contradiction.found,
+                remedy=contradiction.remedy,
+            )
 
     def _open_all(self, wanted: Sequence[Wanted]) -> list[Model]:
         before = self._loaded
@@ -359,12 +383,23 @@ class Models:
             model = known.get(one)
             try:
                 model = model or one.model
-                opened.append(model or open_model(one.path, name=one.name, sha256=one.sha256))
+                model = model or open_model(one.path, name=one.name, sha256=one.sha256)
+                if other := of_content(f"model {one.name} {one.version}", one.content, model):
+                    problems.append(str(other))
+                opened.append(model)
             except ModelError as error:
                 problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
         if problems:
             raise SettingsError(problems)
         return opened
+
+
+def _rows_of_models(
+    connection: Connection,
+) -> tuple[Mapping[int, PublishedModel], list[Contradiction]]:
+    """Give the rows of models that have files for all, and where tables contradict each other."""
+    published = (one for one in models.published_files(connection) if one.path is not None)
+    return {one.id: one for one in published}, list(between_tables(connection))
 
 
 def _sha256(file: Path) -> str:
@@ -387,7 +422,7 @@ def _of_row(one: PublishedModel, files: PublishedFiles, problems: list[str]) -> 
     except ModelError as error:
         problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
         return None
-    return Wanted(one.id, one.name, one.version, one.sha256, path)
+    return Wanted(one.id, one.name, one.version, one.sha256, path, one.content)
 
 
 def _distinct(wanted: Sequence[Wanted], opened: Iterable[Model]) -> Iterable[Model]:

@@ -271,6 +271,9 @@ class HighLevelMetrics(DaemonMetrics):
         self._waiting = gauge("queue_waiting", "Recordings that wait for their first attempt.")
         self._again = gauge("queue_again", "Recordings that were tried and are tried again.")
         self._failed = gauge("queue_failed", "Recordings whose document could not be used.")
+        self._paused = gauge(
+            "queue_paused", "1: no recording is taken up, because somebody said so."
+        )
         gauge(
             "oldest_waiting_age_seconds",
             "How long the recording that waits longest has waited; 0: none waits.",
@@ -290,11 +293,12 @@ class HighLevelMetrics(DaemonMetrics):
         self._recordings.labels("written").inc(written)
         self._recordings.labels("failed").inc(failed)
 
-    def looked(self, backlog: Backlog, oldest: float | None) -> None:
+    def looked(self, backlog: Backlog, oldest: float | None, *, paused: bool) -> None:
         """Take in a look at the queue, and how long its oldest recording has waited (seconds)."""
         self._waiting.set(backlog.waiting)
         self._again.set(backlog.again)
         self._failed.set(backlog.failed)
+        self._paused.set(paused)
         self._oldest.measured(oldest)
 
 

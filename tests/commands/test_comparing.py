@@ -266,3 +266,28 @@ def test_production_s_models_predict_as_expected_on_real_documents(
     assert result.exit_code == 0, result.stderr
     assert found["total"]["documents"] == found["total"]["agreeing"] == 309
     assert found["total"]["largest_difference"] < 1e-6
+
+
+def test_a_line_without_a_document_is_named_with_what_to_write(
+    acoustic: Acoustic, folder: Path
+) -> None:
+    path = folder / "documents.jsonl"
+    path.write_text('{"id": "r00"}\n{"id": "r01", "document": null}\n"r02"\n')
+
+    result = compare(acoustic, folder, documents=path)
+
+    assert f'Error: r00: {path}, line 1: the line has no "document": write' in result.stderr
+    assert f'Error: r01: {path}, line 2: the line has no "document": write' in result.stderr
+    assert f"Error: {path}, line 3: the line is not an object" in result.stderr
+
+
+def test_an_expected_line_without_outputs_is_named_with_what_to_write(
+    acoustic: Acoustic, folder: Path
+) -> None:
+    path = folder / "expected.jsonl"
+    path.write_text('{"id": "r00"}\n{"id": "r01", "document": 5}\n')
+
+    result = compare(acoustic, folder, expected=path)
+
+    assert f'Error: r00: {path}, line 1: the line has no "highlevel": write' in result.stderr
+    assert f'Error: r01: {path}, line 2: the line has no "highlevel": write' in result.stderr

@@ -221,7 +221,7 @@ def test_two_shown_versions_are_told(
     doctor = on_database("doctor")
     shown = on_database("highlevel", "show", UUID(int=recordings))
 
-    assert "danceability is shown in several versions at once: v1, v2" in " ".join(
+    assert "danceability is shown in several versions at once, v1, v2" in " ".join(
         doctor.output.split()
     )
     assert "shown in several versions (v1, v2)" in shown.stderr
@@ -335,3 +335,12 @@ def test_the_queue_is_paused_and_resumed(on_database: Command) -> None:
         assert "the disk is full; acoustic highlevel resume ends that" in " ".join(told.split())
     assert "goes on" in resumed.stdout
     assert "paused" not in on_database("highlevel", "status").output
+
+
+def test_lines_that_go_into_a_pipe_end_with_their_text(on_database: Command, model: Path) -> None:
+    on_database(*PUBLISH, model, *AS)
+
+    for words in (("models", "list"), ("models", "inspect", model), ("highlevel", "status")):
+        lines = on_database(*words).stdout.splitlines()
+        assert lines
+        assert [line for line in lines if line != line.rstrip()] == []

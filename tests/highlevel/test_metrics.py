@@ -83,3 +83,22 @@ def test_a_port_that_is_taken_ends_the_worker_with_a_sentence(mirror: Mirror, st
         assert worker.exit_code() == 2
 
     assert "a port of its own" in worker.printed.read_text()
+
+
+def test_a_pause_of_the_queue_is_told_and_its_end(
+    mirror: Mirror, start: Start, port: int, until: Until
+) -> None:
+    mirror.publish_all()
+    mirror.recordings(2)
+    mirror.rows("SELECT worker.pause_highlevel('disks')")
+    paused = ("acoustic_highlevel_queue_paused",)
+
+    first = start(ACOUSTIC_METRICS_PORT=str(port))
+    until(lambda: samples(port).get(paused) == 1)
+    assert samples(port)["acoustic_highlevel_queue_waiting",] == 2
+    first.process.kill()
+
+    mirror.rows("SELECT worker.resume_highlevel()")
+    start(ACOUSTIC_METRICS_PORT=str(port))
+    until(lambda: samples(port).get(("acoustic_highlevel_queue_waiting",)) is not None)
+    assert samples(port)[paused] == 0

@@ -211,7 +211,7 @@ def test_of_several_versions_one_has_to_be_named(engine: Engine, publish: Publis
     publish(version="v2", sha256="b" * 64)
 
     with engine.begin() as connection:
-        with pytest.raises(SchemaError, match=r"Several versions of mood .* v2, v1"):
+        with pytest.raises(SchemaError, match=r"Several versions of mood .* mood:v2, mood:v1"):
             models.retire(connection, name="mood")
         with pytest.raises(NotFound, match="No model gender is published"):
             models.retire(connection, name="gender")

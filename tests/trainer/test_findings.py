@@ -24,6 +24,7 @@ def dataset(sizes: dict[str, int], **attributes: Any) -> Dataset:
             "layout": layout,
             "classes": tuple(sizes),
             "labels": labels,
+            "artists": tuple(f"artist {row % 5}" for row in range(len(labels))),
         }
         | attributes
     )
@@ -143,3 +144,30 @@ def test_recordings_without_document_are_told_apart_from_those_of_another_layout
     assert found(data)["left out"].recordings == ("x",)
     assert found(data)["missing"].recordings == ("z",)
     assert "1 recording of 62 have no" in found(data)["missing"].sentence
+
+
+@pytest.mark.parametrize(("known", "said"), [(0, "The recordings"), (40, "40 of 80 recordings")])
+def test_what_could_not_be_looked_for_is_said(known: int, said: str) -> None:
+    artists = tuple(f"artist {row % 5}" if row < known else None for row in range(80))
+
+    finding = found(dataset({"a": 40, "b": 40}, artists=artists))["artists unknown"]
+
+    assert finding.severity == "note"
+    assert finding.sentence.startswith(f"{said} do not say by whom")
+
+
+def test_albums_that_are_known_are_looked_for_without_artists() -> None:
+    albums = tuple(f"album {row % 5}" for row in range(80))
+
+    assert found(dataset({"a": 40, "b": 40}, artists=(), release_groups=albums)) == {}
+
+
+def test_classes_of_one_album_each_are_listed_at_the_end_of_their_sentence() -> None:
+    albums = tuple(f"album {row // 40}" for row in range(120))
+
+    sentence = found(dataset({"a": 40, "b": 40, "c": 40}, release_groups=albums))[
+        "class of one album"
+    ].sentence
+
+    assert "3 classes have recordings of one album only, as far as their tags say: " in sentence
+    assert "'a', 'b', 'c'. What tells" in sentence

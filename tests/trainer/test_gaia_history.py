@@ -255,6 +255,7 @@ CONTAINER: dict[str, tuple[Damage, str]] = {
     "no map": (set_info(7), "has no map of parameters"),
     "no layout": (lambda h: setattr(h.steps[2], "points", None), "step 3 .* has no layout"),
     "unknown analyzer": (lambda h: setattr(h.steps[3], "analyzer", "pca"), "step 4 is 'pca'"),
+    "step of zeros": (lambda h: setattr(h.steps[3], "analyzer", "\0\0"), "no name of Gaia's"),
     "wrong applier": (lambda h: setattr(h.steps[3], "applier", "dotproduct"), "is applied by"),
 }
 
@@ -471,7 +472,7 @@ STEPS: dict[str, tuple[Damage, str]] = {
         lambda h: h.step("normalize").parameters["coeffs"].pop(MEAN),
         "does not scale what it should: .lowlevel.mfcc.mean",
     ),
-    "clips": (parameter("normalize", "applyClipping", 1), "clips values"),
+    "clips": (parameter("normalize", "applyClipping", value=True), "clips values"),
     "bare number": (coefficient("a", 0.5), "no list of numbers 'a' for"),
     "too few coefficients": (coefficient("b", [0.5]), "1 numbers 'b' of .* instead of 13"),
     "coefficient beyond float32": (coefficient("a", [0.1] * 13), "no float32"),
@@ -530,15 +531,18 @@ def descriptors_less_one(history: History) -> None:
 
 MACHINES: dict[str, tuple[Damage, str]] = {
     "no machine": (parameter("svmtrain", "modelData", 7), "has no machine"),
-    "no probabilities": (parameter("svmtrain", "probability", 0), "without probabilities"),
+    "no probabilities": (
+        parameter("svmtrain", "probability", value=False),
+        "without probabilities",
+    ),
     "no probA": (in_text(r"^probA.*\n", ""), "no probA"),
     "no probB": (in_text(r"^probB.*\n", ""), "no probB"),
     "no gamma": (in_text(r"^gamma.*\n", ""), "no gamma"),
     "key twice": (in_text(r"^(gamma.*\n)", r"\1\1"), "'gamma' twice"),
     "unknown key": (in_text("^gamma", "x 1\ngamma"), "should not have, or lacks, 'x'"),
     "no SV line": (in_text("^SV$", "SW"), "no line 'SV'"),
-    "other type": (in_text("c_svc", "nu_svc"), "type 'nu_svc'"),
-    "unknown kernel": (in_text("rbf", "sigmoid"), "kernel 'sigmoid'"),
+    "other type": (in_text("c_svc", "nu_svc"), "type nu_svc"),
+    "unknown kernel": (in_text("rbf", "sigmoid"), "kernel sigmoid"),
     "other kernel than asked": (asked("svmtrain", "kernel", "poly"), "was trained with 'poly'"),
     "other gamma than asked": (asked("svmtrain", "gamma", 0.25), "was trained with 0.25"),
     "gamma changed": (in_text("gamma 0.125", "gamma 0.135"), "was trained with 0.125"),
@@ -612,7 +616,7 @@ def test_a_polynomial_of_another_degree_is_refused(make_dataset: Any, path: Path
     history = history_of(trained(make_dataset(lean=0.4), "basic", "poly"), c=2.0**C)
     history.change_text(b"degree 3", b"degree 2")
 
-    assert "polynomial of degree '2'" in refusal(path, history.content())
+    assert "polynomial of degree 2" in refusal(path, history.content())
 
 
 def test_a_few_bytes_cannot_ask_for_a_huge_matrix(path: Path, history: History) -> None:
@@ -661,6 +665,52 @@ def test_a_model_of_what_is_not_read_from_documents_is_refused(
     message = refusal(path, history_of(model, c=2.0**C).content())
 
     assert "needs .segments.bpm, and segments is no part of what is read" in message
+
+
+# What to do about it
+
+AGAIN = "; fetch it again as it is, in binary mode"
+TRAIN = "; train a model on the same classes instead"
+
+ADVICE: dict[str, tuple[Damage, str]] = {
+    "kernel without a word": (in_text("kernel_type rbf", "kernel_type \0\0\0"), AGAIN),
+    "kernel with a wrong letter": (in_text("kernel_type rbf", "kernel_type rcf"), AGAIN),
+    "no kernel": (in_text(r"kernel_type.*\n", ""), AGAIN),
+    "type with a wrong letter": (in_text("c_svc", "c_swc"), AGAIN),
+    "another kernel of libsvm's": (in_text("rbf", "linear"), TRAIN),
+    "another machine of libsvm's": (in_text("c_svc", "nu_svr"), TRAIN),
+    "version": (lambda h: setattr(h, "version", 102 + 2**24), AGAIN),
+    "appended": (lambda h: setattr(h, "extra", b"\n-- \n"), AGAIN),
+    "step with a wrong letter": (lambda h: setattr(h.steps[3], "analyzer", "enumarate"), AGAIN),
+    "another step of Gaia's": (lambda h: setattr(h.steps[3], "analyzer", "pca"), TRAIN),
+    "clipping": (parameter("normalize", "applyClipping", value=True), TRAIN),
+    "clipping that is no truth value": (parameter("normalize", "applyClipping", 7), AGAIN),
+    "trained without probabilities": (parameter("svmtrain", "probability", value=False), TRAIN),
+    "probability that is no truth value": (parameter("svmtrain", "probability", None), AGAIN),
+    "no classifier": (STEPS["no classifier"][0], "; give the history that a training of Gaia's"),
+}
+
+
+@pytest.mark.parametrize(("damage", "advice"), ADVICE.values(), ids=ADVICE)
+def test_what_is_damaged_is_to_be_fetched_again_and_what_is_intact_is_not(
+    history: History, path: Path, damage: Damage, advice: str
+) -> None:
+    damage(history)
+
+    message = refusal(path, history.content())
+
+    assert advice in message
+    assert "line ends" not in message
+
+
+@pytest.mark.parametrize("line", ["degree 3", "coef0 0"])
+def test_a_polynomial_without_its_numbers_is_to_be_fetched_again(
+    make_dataset: Any, path: Path, line: str
+) -> None:
+    history = history_of(trained(make_dataset(lean=0.4), "basic", "poly"), c=2.0**C)
+    history.change_text(line.encode(), line[:-1].encode() + b"x")
+
+    assert AGAIN in refusal(path, history.content())
 
 
 # Damage to a copy

@@ -1,18 +1,23 @@
 """What a program gets that imports `trainer`."""
 
+import csv
+import gzip
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import examples
 import trainer
-from trainer.errors import GroundTruthError, OptionsError
+from trainer.errors import DocumentError, GroundTruthError, OptionsError
 from trainer.evaluation import Evaluation
 from trainer.frames import frames_of
+from trainer.judgement import Judgement
 
 SMALL = trainer.Project(
     preprocessings=["basic"],  # type: ignore[arg-type]  # as a person writes it
@@ -32,6 +37,12 @@ def test_every_name_that_is_promised_is_there_and_listed() -> None:
     for name in trainer.__all__:
         assert getattr(trainer, name).__name__ == name
         assert name in dir(trainer)
+
+
+def test_no_name_is_that_of_a_module_which_would_take_its_place() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(trainer.__path__)}
+
+    assert not set(trainer.__all__) & modules
 
 
 def test_a_name_that_is_not_there_is_said_to_be_missing() -> None:
@@ -163,3 +174,107 @@ def test_a_report_that_was_written_becomes_the_same_data_frames(evaluation: Eval
 
     assert frames_of(written).grid.equals(evaluation.to_pandas().grid)
     assert frames_of(written).predictions.equals(evaluation.to_pandas().predictions)
+
+
+@pytest.fixture(scope="module")
+def judged(evaluation: Evaluation) -> Judgement:
+    return trainer.evaluate(evaluation.model, examples.ground_truth("timbre"), examples.documents())
+
+
+def test_a_model_is_evaluated_by_files_as_by_values(
+    evaluation: Evaluation, judged: Judgement, tmp_path: Path
+) -> None:
+    evaluation.model.save(tmp_path / "timbre.model")
+
+    of_values = trainer.evaluate(
+        str(tmp_path / "timbre.model"),
+        trainer.GroundTruth.read(examples.ground_truth("timbre")),
+        trainer.load_documents(examples.documents()),
+    )
+
+    assert of_values.report() == judged.report()
+    assert set(judged.seen) == set(evaluation.dataset.recordings)
+
+
+def test_a_document_that_a_model_cannot_use_is_left_out_and_named(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    with gzip.open(examples.documents(), "rt") as lines:
+        documents = [json.loads(line) for line in lines]
+    del documents[0]["document"]["lowlevel"]["mfcc"]
+    documents[1]["document"] = {"lowlevel": {"mfcc": "none"}}
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(one) + "\n" for one in documents))
+    ids = [one["id"] for one in documents]
+    labels = trainer.GroundTruth.from_classes("t", [("bright", ids[::2]), ("dark", ids[1::2])])
+
+    judged = trainer.evaluate(evaluation.model, labels, tmp_path / "own.jsonl")
+
+    assert set(judged.unusable) == set(ids[:2])
+
+
+def test_a_judgement_becomes_data_frames(judged: Judgement) -> None:
+    frames = judged.to_pandas()
+
+    assert frames.grid.empty
+    right = (frames.predictions.actual == frames.predictions.predicted).mean()
+    assert round(100 * right, 2) == judged.report()["accuracy"]
+    assert "fold" not in frames.predictions.columns
+
+
+def test_evaluations_are_compared_as_values_as_reports_and_as_files(
+    evaluation: Evaluation, judged: Judgement, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(evaluation.report()))
+
+    compared = trainer.compare(evaluation, judged)
+
+    assert compared == trainer.compare(tmp_path / "a.json", judged.report())
+    assert compared.recordings == len(evaluation.dataset.recordings)
+    assert compared.only_b > compared.only_a  # what it was trained on, it remembers
+
+
+@pytest.mark.parametrize("written", ["{", "[1]", "[" * 100_000])
+def test_a_file_that_is_no_report_is_named(
+    evaluation: Evaluation, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "odd.json").write_text(written)
+
+    with pytest.raises(DocumentError, match=r"odd\.json is no report"):
+        trainer.compare(evaluation, tmp_path / "odd.json")
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_what_is_exported_is_the_table_that_is_returned(
+    evaluation: Evaluation, tmp_path: Path, ending: str
+) -> None:
+    table = trainer.export(evaluation.dataset, tmp_path / f"made/timbre.{ending}")
+
+    frame = table.to_pandas()
+    assert dict(zip(frame.index, frame["class"], strict=True)) == evaluation.dataset.training
+    assert list(frame.columns[1:]) == list(table.columns)
+    key = frame["tonal.key_key"]
+    assert set(key) <= {*"ABCDEFG", *(f"{note}#" for note in "ACDFG"), "Eb", "Bb", "Ab"}
+    if ending == "csv":
+        with (tmp_path / "made/timbre.csv").open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        assert [row["tonal.key_key"] for row in rows] == list(key)
+    else:
+        with np.load(tmp_path / "made/timbre.npz", allow_pickle=False) as arrays:
+            assert arrays["values"].tobytes() == table.values.tobytes()
+
+
+def test_documents_without_classes_are_exported_too(tmp_path: Path) -> None:
+    table = trainer.export(examples.documents(), tmp_path / "all.csv")
+
+    assert len(table.recordings) == 240
+    assert "class" not in table.to_pandas().columns
+
+
+def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("before")
+
+    with pytest.raises(OptionsError, match="bsic"):
+        trainer.export(examples.documents(), tmp_path / "a.csv", preprocessing="bsic")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "before"

@@ -48,7 +48,8 @@ class Split:
     ----------
     training : ndarray of float64, shape (n_training, n_columns)
     testing : ndarray of float64, shape (n_testing, n_columns)
-        float32 values in double, as Gaia hands them to libsvm.
+        float32 values in double, as Gaia hands them to libsvm. Both row by row in memory, as
+        engines take them: they would copy them anew for each fit or set otherwise.
     training_codes : ndarray of intp, shape (n_training,)
         Class of each training row, numbered by first appearance: the order in which libsvm
         2.89 numbers them, which decides ties of the vote.
@@ -99,8 +100,8 @@ def _split_one(
     chain = InnerChain(layout).fit(matrix[trained_on])
     codes, class_of_code = by_first_appearance(labels[trained_on])
     return Split(
-        training=chain.transform(matrix[trained_on]).astype(np.float64),
-        testing=chain.transform(matrix[held_out]).astype(np.float64),
+        training=chain.transform(matrix[trained_on]).astype(np.float64, order="C"),
+        testing=chain.transform(matrix[held_out]).astype(np.float64, order="C"),
         training_codes=codes,
         class_of_code=class_of_code,
         testing_rows=np.flatnonzero(held_out),

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,6 +44,7 @@ from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
 from trainer.regular_files import read_regular
+from trainer.whole_file import written_whole
 
 MAX_BYTES = 2**31
 
@@ -214,21 +214,9 @@ class Model:
         str
             SHA-256 of the file, hexadecimal.
         """
-        path = Path(path)
         content = self.to_bytes()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        with written_whole(Path(path)) as file:
+            file.write(content)
         return hashlib.sha256(content).hexdigest()
 
     @classmethod
@@ -359,12 +347,3 @@ def _check_finite(values: NDArray[np.float32], layout: Layout, otherwise: str) -
         column = int(np.flatnonzero(~finite)[0])
         name = layout.names[layout.descriptor_of[column]].removeprefix(".")
         raise DocumentError(f"the document has a value of {name} that {otherwise}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

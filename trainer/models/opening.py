@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from trainer.models.bundle import Model
 from trainer.regular_files import open_regular
 
 
-def open_model(path: Path, *, name: str | None = None, sha256: str | None = None) -> Model:
+def open_model(
+    path: str | os.PathLike[str], *, name: str | None = None, sha256: str | None = None
+) -> Model:
     """Load a bundle, or a history of Gaia, told apart by their first bytes.
 
     Parameters
     ----------
-    path : Path
+    path : path-like
     name : str, optional
         Rename the model. Otherwise a bundle has the name that is in it, and a history, which has
         none, its file's name without ``.history``.
@@ -28,6 +31,7 @@ def open_model(path: Path, *, name: str | None = None, sha256: str | None = None
     ModelError
         The file cannot be read, is no model, is damaged, or is another than expected.
     """
+    path = Path(path)
     if _first_bytes(path) == gaia_history.MAGIC:
         return gaia_history.load_history(path, name=name, sha256=sha256)
     model = Model.load(path, sha256=sha256)

@@ -112,6 +112,8 @@ class Page:
     drawn: str
     estimates: tuple[Bar, ...]
     combinations: int
+    verdict: str
+    is_doubtful: bool
     findings: tuple[Found, ...]
     notes: tuple[str, ...]
     classes: tuple[str, ...]
@@ -158,6 +160,8 @@ def content_of(report: Mapping[str, Any]) -> Page:
         drawn=f"only {_noun(document)}s" if _noun(document) else "",
         estimates=tuple(_with_baseline(_estimates(document), document, len(matrix))),
         combinations=len(document.grid or ()),
+        verdict=visible(document.verdict.sentence) if document.verdict else "",
+        is_doubtful=document.verdict is not None and document.verdict.kind != "better",
         findings=tuple(
             found.model_copy(
                 update={

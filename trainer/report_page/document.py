@@ -97,6 +97,13 @@ class Found(_Part):
     recordings: list[StrictStr] = []
 
 
+class Summed(_Part):
+    """See `trainer.verdict.Verdict`."""
+
+    kind: StrictStr
+    sentence: StrictStr
+
+
 class Probability(_Part):
     """Of each recording's actual and predicted class."""
 
@@ -165,6 +172,7 @@ class ReportDocument(_Part):
     grid: Maybe[list[GridEntry]] = None
     left_out: Maybe[dict[StrictStr, StrictStr]] = None
     removed: Maybe[dict[StrictStr, list[StrictStr]]] = None
+    verdict: Maybe[Summed] = None
     findings: Maybe[list[Found]] = None
     notes: Maybe[list[StrictStr]] = None
     seed: Maybe[StrictInt] = None

@@ -53,7 +53,8 @@ def items(paths: Sequence[Path], *, of_line: Callable[[Any], Any] | None = None)
     paths
         What to read.
     of_line
-        Takes the document out of a line of .jsonl; by default its "document".
+        Takes the document out of a line of .jsonl, or raises a DocumentError; by default its
+        "document".
 
     Raises
     ------
@@ -153,11 +154,16 @@ def _line(line: bytes, place: str, of_line: Callable[[Any], Any]) -> Item:
         recording = _id(value)
         return Item(recording, document=of_line(value))
     except DocumentError as error:
-        return Item(recording, error=str(error) if recording != place else f"{place}: {error}")
+        return Item(recording, error=f"{place}: {error}")
 
 
 def _document_of_line(value: Any) -> Any:
-    return value.get("document")
+    if value.get("document") is None:
+        raise DocumentError(
+            'the line has no "document": write {"id": …, "document": …} with the low-level '
+            "document in it"
+        )
+    return value["document"]
 
 
 def _id(value: Any) -> str:

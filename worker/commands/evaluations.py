@@ -42,6 +42,9 @@ def summary(console: Console, report: Any) -> None:
         The JSON of an evaluation: a report of the trainer, or a job's result, also one that
         AcousticBrainz wrote.
     """
+    if isinstance(verdict := at(report, "verdict", "sentence"), str):
+        console.print(Text(visible(verdict), "bold"))
+        console.print()
     console.print(pairs(_headline(report)))
     _show_findings(console, at(report, "findings"))
     matrix = matrix_of(at(report, "confusion_matrix"))
@@ -128,7 +131,7 @@ def _show_confusions(console: Console, matrix: Matrix) -> None:
 def _headline(report: Any) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(report)
     if number(at(report, "corrected", "accuracy", "value")) is not None:
-        yield "corrected", f"{_estimate(report)}  (what the choice of the best is worth)"
+        yield "corrected", f"{_estimate(report)}  (what to expect of new recordings like these)"
     for key, label, remark in (
         ("balanced_accuracy", "balanced accuracy", "mean recall of the classes"),
         ("majority_baseline", "majority baseline", "always answering the largest class"),

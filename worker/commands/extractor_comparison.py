@@ -89,8 +89,7 @@ def carry_out(
 
 def _read_expected(path: Path, findings: _Findings) -> dict[str, Outputs]:
     outputs: dict[str, Outputs] = {}
-    # A line of `acoustic predict` has its outputs beside the id, not in a document.
-    for item in items([path], of_line=lambda line: line.get("document", line)):
+    for item in items([path], of_line=_expected_of_line):
         highlevel = at(item.document, "highlevel")
         if item.error:
             findings.unusable[item.recording] = item.error
@@ -101,6 +100,17 @@ def _read_expected(path: Path, findings: _Findings) -> dict[str, Outputs]:
         else:
             findings.unusable[item.recording] = 'the expected document has no "highlevel"'
     return outputs
+
+
+def _expected_of_line(line: Any) -> Any:
+    # A line of `acoustic predict` has its outputs beside the id, not in a document.
+    document = line.get("document", line)
+    if not isinstance(at(document, "highlevel"), Mapping):
+        raise DocumentError(
+            'the line has no "highlevel": write {"id": …, "highlevel": …}, as acoustic predict '
+            'does, or {"id": …, "document": …} with the high-level document in it'
+        )
+    return document
 
 
 def _holds_outputs(document: Any) -> bool:
@@ -218,7 +228,9 @@ def _document(models: ModelSet, findings: _Findings) -> dict[str, Any]:
 
 def _note(invocation: Invocation, findings: _Findings) -> None:
     for recording, reason in islice(findings.unusable.items(), _REASONS):
-        invocation.notes.print(plain(f"Error: {recording}: {reason}"), soft_wrap=True)
+        # What has no id goes by its place, which the reason begins with.
+        told = reason if reason.startswith(recording) else f"{recording}: {reason}"
+        invocation.notes.print(plain(f"Error: {told}"), soft_wrap=True)
     if len(findings.unusable) > _REASONS:
         more = counted(len(findings.unusable) - _REASONS, "recording")
         invocation.notes.print(f"{more} more cannot be used; --json names all.")

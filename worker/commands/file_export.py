@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainer.dataset import Dataset, Merged, merge, prepare
 from trainer.descriptors import LowLevel
-from trainer.export import format_of, table_of, write
+from trainer.exporting import format_of, table_of, write
 from trainer.ground_truth import GroundTruth
 from trainer.options import JobOptions, Missing
 from worker.commands import progress

@@ -17,7 +17,7 @@ from migrations import masked_url
 from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
-from schema.models import published_files, shown_twice
+from schema.models import published_files
 from schema.pauses import Queue, paused
 from worker.commands.connections import explained
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
@@ -216,6 +216,7 @@ def _published(connection: Connection, models: Path) -> Iterator[Finding]:
     """Look at the files of published models as the high-level worker will at its start."""
     # Imported here: a check before this one may end it all.
     from trainer.errors import ModelError  # noqa: PLC0415
+    from worker.edited_rows import between_tables, of_published  # noqa: PLC0415
     from worker.published_files import PublishedFiles  # noqa: PLC0415
 
     files = PublishedFiles(models)
@@ -230,13 +231,11 @@ def _published(connection: Connection, models: Path) -> Iterator[Finding]:
                 "Without it the high-level worker does not start: publish it again, or retire it."
             )
             yield _trouble("models", f"{one.name} {one.version}: {error}", remedy)
-    for name, versions in shown_twice(connection).items():
-        yield Finding(
-            "models",
-            f"{name} is shown in several versions at once: {', '.join(map(str, versions))}",
-            State.WARNING,
-            "Publish the right one again, with --status show: that takes the others down.",
-        )
+    for odd in (*between_tables(connection), *of_published(published, models)):
+        if odd.is_fatal:
+            yield _trouble("models", odd.found, odd.remedy)
+        else:
+            yield Finding("models", odd.found, State.WARNING, odd.remedy)
     if sound:
         yield Finding("models", f"{sound} published, whose files are as they were")
 

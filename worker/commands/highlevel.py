@@ -195,6 +195,7 @@ def status(invocation: Invocation, *, json: bool) -> None:
     from schema.pauses import Queue, paused  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
     from worker.commands.job_status import as_json, paused_sentence  # noqa: PLC0415
+    from worker.commands.models import superseded_sentence  # noqa: PLC0415
 
     with database(invocation) as engine, engine.connect() as connection:
         found = queue.backlog(connection)
@@ -203,6 +204,8 @@ def status(invocation: Invocation, *, json: bool) -> None:
     if pause is not None:
         told = paused_sentence(pause, resume="acoustic highlevel resume")
         invocation.notes.print(plain(told), soft_wrap=True)
+    if superfluous := superseded_sentence(known):
+        invocation.notes.print(plain(superfluous), soft_wrap=True)
     if json:
         invocation.out.print(as_json(found), soft_wrap=True)
     else:

@@ -1,10 +1,11 @@
 """What one call of a command has at hand: two consoles, the environment and its settings."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # A pipe has no width: tables keep their natural one, so that nothing is folded or cut for `grep`.
 _WIDTH_OF_A_PIPE = 400
+_PADDING = re.compile(" +$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,22 @@ class Invocation:
         return Settings.from_environment(self.environment)
 
 
+class _Pipe(Console):
+    """A console whose lines end with their text: tables pad the last column as all others."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as a console does, without spaces at the ends of lines."""
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        self.file.write(_PADDING.sub("", captured.get()))
+        self.file.flush()
+
+
 def console(stream: TextIO) -> Console:
     """Build a console that writes neither colour nor cursor movements where no person looks on."""
     probe = Console(file=stream)
-    return Console(
+    kind = Console if probe.is_terminal else _Pipe
+    return kind(
         file=stream,
         # NO_COLOR alone would leave rich's bold and dim, which are escapes all the same.
         color_system=None if probe.no_color else "auto",

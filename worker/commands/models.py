@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trainer.regular_files import open_regular
+from trainer.wording import NAMED, listed
 from worker.commands.evaluations import summary
 from worker.commands.figures import at, pairs, table
 from worker.commands.invocation import Invocation
@@ -122,9 +123,11 @@ def list_(invocation: Invocation, *, json: bool) -> None:
     from schema.models import list_published  # noqa: PLC0415
     from worker.commands.connections import database  # noqa: PLC0415
     from worker.commands.job_status import as_json  # noqa: PLC0415
+    from worker.edited_rows import between_tables, of_published  # noqa: PLC0415
 
     with database(invocation) as engine, engine.connect() as connection:
         found = list_published(connection)
+        odd = [*between_tables(connection), *of_published(found, invocation.settings().model_dir)]
     if json:
         for one in found:
             invocation.out.print(as_json(one), soft_wrap=True)
@@ -132,6 +135,9 @@ def list_(invocation: Invocation, *, json: bool) -> None:
         _show_published(invocation, found)
     else:
         invocation.notes.print("No model is published; see acoustic models publish --help.")
+    for note in (*odd, superseded_sentence(found)):
+        if note:
+            invocation.notes.print(plain(note), soft_wrap=True)
 
 
 @models.command()
@@ -190,6 +196,24 @@ def _show_published(invocation: Invocation, found: "Sequence[PublishedModel]") -
             plain(", ".join(one.classes)),
         )
     invocation.out.print(made)
+
+
+def superseded_sentence(found: "Sequence[PublishedModel]") -> str:
+    """Say which hidden versions a shown one has taken the place of, and what they cost; or ''."""
+    from schema.models import superseded  # noqa: PLC0415
+
+    old = superseded(found)
+    if not old:
+        return ""
+    computed = [one for one in found if one.retired is None and one.path is not None]
+    named = listed(f"{one.name} {one.version}" for one in old)
+    commands = "; ".join(
+        f"acoustic models retire {shlex.quote(f'{one.name}:{one.version}')}" for one in old[:NAMED]
+    )
+    return (
+        f"A later version is shown of {named}, and still every recording gets their outputs too, "
+        f"{len(old)} of {len(computed)}. If nobody needs them: {commands}"
+    )
 
 
 def _facts(model: "Model") -> Iterator[tuple[str, object]]:

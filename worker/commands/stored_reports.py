@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from trainer.errors import DocumentError
+from trainer.reports import read_report
 from worker.commands.invocation import Invocation
 from worker.commands.job_references import may_be_job
-
-_MOST_BYTES = 2**30  # with the predictions of every combination a report is large
 
 
 def report_of(invocation: Invocation, reference: str) -> dict[str, Any]:
@@ -19,27 +16,12 @@ def report_of(invocation: Invocation, reference: str) -> dict[str, Any]:
     Raises
     ------
     click.UsageError
-        It is neither, the file cannot be read, or the job has no result.
+        It is neither, or the job has no result.
     trainer.errors.DocumentError
-        The file is no report.
+        The file cannot be read, or is no report.
     """
     path = Path(reference)
     return read_report(path) if path.is_file() else _of_job(invocation, reference)
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a report from its file; errors as those of `report_of`."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DocumentError(f"{path} is larger than {_MOST_BYTES // 2**20:,} MiB")
-        document = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read ({error.strerror}).") from error
-    except orjson.JSONDecodeError as error:
-        raise DocumentError(f"{path} is no report: it is not JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise DocumentError(f"{path} is no report: it is not a JSON object")
-    return document
 
 
 def _of_job(invocation: Invocation, reference: str) -> dict[str, Any]:

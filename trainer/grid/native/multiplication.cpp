@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr long ROWS_AT_ONCE = 64;
+constexpr long ROWS_AT_ONCE = MOST_ROWS;
 constexpr long PANELS_AT_ONCE = 64;  // between two looks at whether to stop
 constexpr long COLUMNS_AT_ONCE = 8;  // doubles of a cache line
 

@@ -3,6 +3,10 @@
 
 #include <stdint.h>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 #if defined(__AVX512F__)
@@ -35,8 +39,13 @@ inline Doubles load_part(const double* from, long count) {
     return vector;
 }
 
+// With AVX-512 said outright: GCC 12 takes five instructions for what is one.
 inline Doubles widened(const float* from) {
+#if defined(__AVX512F__)
+    return _mm512_cvtps_pd(_mm256_loadu_ps(from));
+#else
     return __builtin_convertvector(load<Floats>(from), Doubles);
+#endif
 }
 
 inline void store(double* to, Doubles vector) { __builtin_memcpy(to, &vector, sizeof vector); }
@@ -73,7 +82,7 @@ struct Largest {
 
     void take(Doubles candidate, Integers at) {
         index = candidate >= value ? at : index;
-        value = candidate >= value ? candidate : value;
+        value = candidate > value ? candidate : value;  // of equals either
     }
 
     void join(const Largest& other) {

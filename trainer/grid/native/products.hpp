@@ -4,6 +4,8 @@
 // This header and products.cpp hold nothing that another translation unit may share, see passes.hpp.
 #pragma once
 
+constexpr long MOST_ROWS = 64;  // of one call of `multiply`
+
 struct Multiplier {
     long columns;  // of a panel: rows of the second matrix that are packed together
 
@@ -11,8 +13,9 @@ struct Multiplier {
     // side: panel[k * columns + row].
     void (*pack)(double* panel, const double* const* rows, long count, long d);
 
-    // out[row * stride + column] = the inner product of rows[row] and the panels' row `column`, for
-    // `panels` panels one after the other; each has room for all of its columns in `out`.
+    // out[row * stride + column] = the inner product of rows[row], of `count` (at most MOST_ROWS),
+    // and the panels' row `column`, for `panels` panels one after the other; each has room for all
+    // of its columns in `out`.
     void (*multiply)(double* out, long stride, const double* const* rows, long count,
                      const double* packed, long panels, long d);
 

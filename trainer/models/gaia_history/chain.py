@@ -16,7 +16,11 @@ from trainer.descriptors import MAX_NAME
 from trainer.errors import DatasetError
 from trainer.layout import utf16
 from trainer.models.gaia_history.container import Transformation
-from trainer.models.gaia_history.faults import DamagedError, require
+from trainer.models.gaia_history.faults import (
+    DamagedError,
+    NoClassifierError,
+    require,
+)
 from trainer.models.gaia_history.points import CODE, REAL, TEXT, Leaf, Points
 from trainer.preprocessing.patterns import matching
 from trainer.wording import listed, shown
@@ -63,6 +67,8 @@ def follow(steps: Sequence[Transformation]) -> Chain:
     ------
     DamagedError
         They do not.
+    NoClassifierError
+        None of them is a training.
     """
     machine = _machine(steps)
     for step, following in pairwise(steps):
@@ -98,7 +104,8 @@ def names_of(step: Transformation) -> list[str]:
 
 def _machine(steps: Sequence[Transformation]) -> Transformation:
     machines = [step for step in steps if step.analyzer == "svmtrain"]
-    require(machines, "it has no svmtrain step: it is a history without a classifier")
+    if not machines:
+        raise NoClassifierError("it has no svmtrain step: it is a history without a classifier")
     require(len(machines) == 1, f"it has {len(machines)} svmtrain steps")
     require(steps[-1].analyzer != "enumerate", "it ends with enumerate, whose codes are missing")
     after = [step for step in steps if step.place > machines[0].place]

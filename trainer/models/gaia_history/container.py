@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from trainer.models.gaia_history.faults import (
+    AlteredError,
     CutShortError,
     DamagedError,
     MisreadError,
@@ -21,6 +24,7 @@ MAGIC = bytes.fromhex("6AEA723D")
 VERSION = 102
 
 _STEP_BYTES = 36
+_IS_NAME = re.compile("[a-z]+")
 
 # The applier that Gaia pairs with each analyzer; no others can be replayed.
 _APPLIERS = {
@@ -75,44 +79,54 @@ def read_transformations(content: bytes) -> tuple[Transformation, ...]:
 
     Raises
     ------
-    MisreadError
-        It is no history that Gaia can have written.
+    DamagedError
+        It is no history that Gaia can have written; a `MisreadError` where it cannot be read.
     UnsupportedError
-        It is one with a step, or of a version, that is not known here.
+        It is one with a step that is not known here.
     """
+    stream = Stream(content)
+    require(stream.take(len(MAGIC)) == MAGIC, "it does not begin as a Gaia history does")
+    version = stream.integer()
+    require(
+        version == VERSION,
+        f"it has version {version} of the format, and Gaia's files have {VERSION}",
+    )
     try:
-        return _transformations(Stream(content))
-    except MisreadError:
+        found = _transformations(stream)
+    except (AlteredError, MisreadError):
         raise
     except DamagedError as error:
         raise MisreadError(str(error)) from error
+    # What could be read up to here has all its bytes: these were appended.
+    stream.end("the last step")
+    return found
 
 
 def _transformations(stream: Stream) -> tuple[Transformation, ...]:
-    require(stream.take(len(MAGIC)) == MAGIC, "it does not begin as a Gaia history does")
-    version = stream.integer()
-    if version != VERSION:
-        raise UnsupportedError(
-            f"it has version {version} of the format, and only {VERSION} is known"
-        )
     count = stream.count(_STEP_BYTES)
-    found = tuple(_transformation(stream, place + 1) for place in range(count))
-    stream.end("the last step")
-    return found
+    return tuple(_transformation(stream, place + 1) for place in range(count))
 
 
 def _transformation(stream: Stream, place: int) -> Transformation:
     stream.text()  # a name that somebody may have given the step
     analyzer, applier = stream.name(), stream.name()
     if analyzer not in _APPLIERS:
-        raise UnsupportedError(
-            f"its step {place} is {shown(analyzer)}, which cannot be replayed here"
-        )
+        _refuse(analyzer, place)
     title = f"step {place} ({analyzer})"
     fits = applier == _APPLIERS[analyzer]
     require(fits, f"{title} is applied by {shown(applier)} instead of {_APPLIERS[analyzer]}")
     asked, parameters, info = (_mapping(stream.value(), title) for _ in range(3))
     return Transformation(place, analyzer, asked, parameters, info, _points(stream, title))
+
+
+def _refuse(analyzer: str, place: int) -> NoReturn:
+    """Tell a step that is not known from the damaged name of one that is."""
+    near = get_close_matches(analyzer, _APPLIERS, 1)
+    told = f"its step {place} is {shown(analyzer)}"
+    if near:
+        raise AlteredError(f"{told}, which is probably {near[0]}, damaged")
+    require(_IS_NAME.fullmatch(analyzer), f"{told}, which is no name of Gaia's")
+    raise UnsupportedError(f"{told}, which cannot be replayed here")
 
 
 def _mapping(value: Any, title: str) -> Mapping[str, Any]:

@@ -79,9 +79,7 @@ def load_history(
             f"{path} is not an intact Gaia history: {error}; {_remedy(content, error)}"
         ) from error
     except UnsupportedError as error:
-        raise ModelError(
-            f"{path} cannot be used: {error}; train a model on the same classes instead"
-        ) from error
+        raise ModelError(f"{path} cannot be used: {error}; {error.remedy}") from error
 
 
 def default_name(path: Path) -> str:
@@ -144,8 +142,10 @@ def _classes(chain: Chain) -> list[str]:
 
 def _machine(chain: Chain, n_classes: int, width: int) -> Machine:
     step = chain.machine
-    has_probability = step.parameters.get("probability") is True
-    require(has_probability, f"{step.title} was trained without probabilities")
+    has_probability = step.parameters.get("probability")
+    if has_probability is False:
+        raise UnsupportedError(f"{step.title} was trained without probabilities")
+    require(has_probability is True, f"{step.title} does not say whether it has probabilities")
     text = step.parameters.get("modelData")
     if not isinstance(text, bytes):
         raise DamagedError(f"{step.title} has no machine")

@@ -15,8 +15,26 @@ class CutShortError(MisreadError):
     """The file ends, or seems to end, before what it says it holds."""
 
 
+class AlteredError(DamagedError):
+    """Bytes of the file are others than they were; none is missing, and none too many."""
+
+
 class UnsupportedError(ValueError):
-    """The file is intact, but holds a step or a machine that this program does not replay."""
+    """The file is intact, but holds a step or a machine that this program does not replay.
+
+    Attributes
+    ----------
+    remedy : str
+        What to do instead.
+    """
+
+    remedy = "train a model on the same classes instead"
+
+
+class NoClassifierError(UnsupportedError):
+    """The file is a history of something else than a training."""
+
+    remedy = "give the history that a training of Gaia's wrote"
 
 
 def require(holds: object, otherwise: str) -> None:

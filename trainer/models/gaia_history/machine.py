@@ -20,6 +20,9 @@ from trainer.wording import shown
 Float64 = NDArray[np.float64]
 
 _KERNELS = {"rbf": "rbf", "polynomial": "poly"}
+# What else libsvm writes; every other word is damage.
+_OTHER_KERNELS = frozenset({"linear", "sigmoid", "precomputed"})
+_OTHER_TYPES = frozenset({"nu_svc", "one_class", "epsilon_svr", "nu_svr"})
 _ALWAYS = frozenset(
     {"svm_type", "kernel_type", "gamma", "nr_class", "total_sv", "rho", "label", "nr_sv"}
 )
@@ -121,10 +124,7 @@ def _header(head: bytes) -> dict[str, str]:
         key, _, value = line.partition(" ")
         require(key not in header, f"the machine's header has {shown(key)} twice")
         header[key] = value
-    if header.get("svm_type") != "c_svc":
-        raise UnsupportedError(
-            f"the machine is of the type {shown(header.get('svm_type'))}, not c_svc"
-        )
+    _check_type(header)
     _kernel(header)
     missing = sorted((_PROBABILITY | _ALWAYS) - header.keys())
     require(not missing, f"the machine has no {' and no '.join(missing)}")
@@ -136,16 +136,39 @@ def _header(head: bytes) -> dict[str, str]:
     return header
 
 
+def _check_type(header: Mapping[str, str]) -> None:
+    kind = _word(header, "svm_type")
+    if kind in _OTHER_TYPES:
+        raise UnsupportedError(f"the machine is of the type {kind}, not c_svc")
+    require(kind == "c_svc", f"the machine's svm_type is {shown(kind)}, no word of libsvm's")
+
+
 def _kernel(header: Mapping[str, str]) -> str:
-    kernel = header.get("kernel_type")
-    if kernel not in _KERNELS:
-        raise UnsupportedError(f"the machine has the kernel {shown(kernel)}, not rbf or polynomial")
-    if kernel == "polynomial" and (header.get("degree"), header.get("coef0")) != (str(DEGREE), "0"):
-        raise UnsupportedError(
-            f"the machine has a polynomial of degree {shown(header.get('degree'))} with coef0 "
-            f"{shown(header.get('coef0'))}, and only degree {DEGREE} with coef0 0 is known"
-        )
+    kernel = _word(header, "kernel_type")
+    if kernel in _OTHER_KERNELS:
+        raise UnsupportedError(f"the machine has the kernel {kernel}, not rbf or polynomial")
+    require(
+        kernel in _KERNELS, f"the machine's kernel_type is {shown(kernel)}, no word of libsvm's"
+    )
+    if kernel == "polynomial":
+        _check_polynomial(header)
     return _KERNELS[kernel]
+
+
+def _check_polynomial(header: Mapping[str, str]) -> None:
+    degree, coef0 = _word(header, "degree"), _word(header, "coef0")
+    for key, value in (("degree", degree), ("coef0", coef0)):
+        require(_is_number(value), f"the machine's {key} is {shown(value)}, no number")
+    if (degree, coef0) != (str(DEGREE), "0"):
+        raise UnsupportedError(
+            f"the machine has a polynomial of degree {degree} with coef0 {coef0}, and only degree "
+            f"{DEGREE} with coef0 0 is known"
+        )
+
+
+def _word(header: Mapping[str, str], key: str) -> str:
+    require(key in header, f"the machine has no {key}")
+    return header[key]
 
 
 def _gamma(header: Mapping[str, str]) -> float:

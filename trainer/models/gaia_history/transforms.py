@@ -32,7 +32,9 @@ def fitted_step(step: Transformation, inputs: Sequence[Leaf]) -> FittedStep:
 
 
 def _affine(step: Transformation, inputs: Sequence[Leaf]) -> Affine:
-    if step.parameters.get("applyClipping", False) is not False:
+    clips = step.parameters.get("applyClipping", False)
+    require(isinstance(clips, bool), f"{step.title} does not say whether it clips values")
+    if clips:
         raise UnsupportedError(
             f"{step.title} clips values, which no model of Gaia's does by default"
         )

@@ -13,7 +13,7 @@ import pytest
 from trainer.dataset import Dataset, merge
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError, OptionsError
-from trainer.export import Table, format_of, table_of, write
+from trainer.exporting import Table, format_of, table_of, write
 from trainer.layout import Layout
 
 

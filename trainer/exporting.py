@@ -10,19 +10,24 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 
-from trainer.dataset import Dataset, Merged
-from trainer.descriptors import Float32
+from trainer.dataset import Dataset, Merged, merge
+from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DatasetError, OptionsError
+from trainer.frames import pandas_module
 from trainer.layout import Layout
+from trainer.loading import load_documents
 from trainer.preprocessing.chain import Preprocessing
-from trainer.preprocessing.recipes import Template
+from trainer.preprocessing.recipes import NAMES, Template
 from trainer.spreadsheets import harmless
+from trainer.whole_file import written_whole
 from trainer.wording import listed, shown
 
 Format = Literal["csv", "npz", "parquet"]
@@ -60,6 +65,28 @@ class Table:
             for dimension in range(descriptor.dimensions)
         )
 
+    def to_pandas(self) -> Any:
+        """Return a data frame: a row for each recording by its id, `class` first where it is known.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed; nothing else here needs it.
+        """
+        pandas = pandas_module()
+        frame = pandas.DataFrame(
+            self.values, index=pandas.Index(self.recordings, name="id"), columns=list(self.columns)
+        )
+        for column, known in self.texts.items():
+            frame[column] = [known[int(code)] for code in frame[column]]
+        if self.classes:
+            frame.insert(0, "class", self.classes)
+        return frame
+
     @property
     def texts(self) -> Mapping[str, tuple[str, ...]]:
         """Values of columns that hold the codes of text: the code is the position."""
@@ -71,6 +98,55 @@ class Table:
             for column, descriptor in zip(self.columns, descriptors, strict=True)
             if descriptor.values is not None
         }
+
+
+def export(
+    documents: Dataset | Merged | Mapping[str, LowLevel] | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    preprocessing: str | None = None,
+) -> Table:
+    """Write descriptors into a file for other programs, as `acoustic export` does.
+
+    Parameters
+    ----------
+    documents : Dataset, mapping of str to LowLevel, or path-like
+        A dataset's recordings with their classes; or documents without classes, loaded or as a
+        folder or file.
+    path : path-like
+        A ``.csv``, ``.npz`` or ``.parquet`` to write. It is complete or as it was before.
+    preprocessing : str, optional
+        Name of a recipe, such as "gaussianized", to apply to all recordings together.
+
+    Returns
+    -------
+    Table
+        What was written; `Table.to_pandas` makes a data frame of it.
+
+    Raises
+    ------
+    OptionsError
+        The file has another ending, there is no such recipe, or pyarrow is not there.
+    DocumentError, DatasetError
+        A document cannot be used, or documents have nothing in common.
+
+    Examples
+    --------
+    >>> import examples, tempfile, trainer
+    >>> dataset = trainer.Dataset.prepare(examples.ground_truth("timbre"), examples.documents())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = trainer.export(dataset, f"{folder}/timbre.csv", preprocessing="lowlevel")
+    >>> table.values.shape == (218, len(table.columns)), table.columns[0]
+    (True, 'lowlevel.average_loudness')
+    """
+    form = format_of(os.fspath(path))
+    if isinstance(documents, str | os.PathLike):
+        documents = load_documents(documents)
+    merged = merge(documents) if isinstance(documents, Mapping) else documents
+    table = table_of(merged, preprocessing=preprocessing)
+    with written_whole(Path(path)) as stream:
+        write(table, stream, form)
+    return table
 
 
 def table_of(merged: Dataset | Merged, *, preprocessing: str | None = None) -> Table:
@@ -92,6 +168,10 @@ def table_of(merged: Dataset | Merged, *, preprocessing: str | None = None) -> T
     classes = tuple(merged.training.values()) if isinstance(merged, Dataset) else None
     layout, values = merged.layout, merged.values
     if preprocessing is not None:
+        if preprocessing not in NAMES:
+            raise OptionsError(
+                f"there is no preprocessing {shown(preprocessing)}; there are {', '.join(NAMES)}"
+            )
         layout, values = _preprocessed(layout, values, preprocessing, merged.template)
     return Table(merged.recordings, classes, layout, values, preprocessing)
 

@@ -1,0 +1,147 @@
+"""Noise, an album for each class, and real moods: whoever reads only the words tells them apart.
+
+The three are trained alike; terminal and page are read as text, and the documentation quotes what
+they say.
+"""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import examples
+import trainer
+from trainer.dataset import Dataset, prepare
+from trainer.descriptors import LowLevel
+from trainer.ground_truth import GroundTruth
+from trainer.options import JobOptions
+from trainer.report_page import report_page
+from worker.commands.evaluations import summary
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "evaluation.md"
+PROJECT = trainer.Project(("basic", "gaussianized"), ("rbf",), (-1, 3, 7), (-3, -5))
+ALBUMS, TRACKS, WIDTH = 4, 40, 12
+
+
+def evaluated(dataset: Dataset) -> dict[str, Any]:
+    return trainer.train(dataset, PROJECT, jobs=2).report()
+
+
+def kinds(report: dict[str, Any]) -> list[str]:
+    return [one["kind"] for one in report["findings"] if one["severity"] == "warning"]
+
+
+def on_terminal(report: dict[str, Any]) -> str:
+    console = Console(file=io.StringIO(), width=400)
+    summary(console, report)
+    written = console.file
+    assert isinstance(written, io.StringIO)
+    return written.getvalue()
+
+
+def one_album_each(*, tagged: bool) -> Dataset:
+    """Classes that differ in nothing but the sound of the album that each of them is."""
+    generator = np.random.default_rng(7)
+    sounds = generator.normal(size=(ALBUMS, WIDTH))
+    documents, members = {}, {f"class {label}": [] for label in range(ALBUMS)}
+    for row in range(ALBUMS * TRACKS):
+        album = row % ALBUMS
+        values = sounds[album] + 0.3 * generator.normal(size=WIDTH)
+        tags = {"artist": f"artist {album}", "release_group": f"album {album}"} if tagged else {}
+        recording = f"r{row:03}"
+        documents[recording] = LowLevel({".lowlevel.sound": values.astype(np.float32)}, {}, **tags)
+        members[f"class {album}"].append(recording)
+    ground_truth = GroundTruth.from_classes("albums", members.items())
+    return prepare(ground_truth, documents, JobOptions.parse(None))
+
+
+@pytest.fixture(scope="module")
+def noise() -> dict[str, Any]:
+    """The example's documents, with labels that were drawn by lot."""
+    documents = trainer.load_documents(examples.documents())
+    drawn = np.random.default_rng(4).permutation(sorted(documents))
+    halves = [("liked", drawn[::2].tolist()), ("not", drawn[1::2].tolist())]
+    return evaluated(Dataset.prepare(GroundTruth.from_classes("taste", halves), documents))
+
+
+@pytest.fixture(scope="module")
+def albums() -> dict[str, Any]:
+    return evaluated(one_album_each(tagged=True))
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path) -> dict[str, Any]:
+    folder = shared_data / "moods"
+    return evaluated(Dataset.prepare(folder / "mood_aggressive.json", folder / "lowlevel.jsonl.gz"))
+
+
+def test_noise_is_called_no_better_than_guessing(noise: dict[str, Any]) -> None:
+    corrected = noise["corrected"]["balanced_accuracy"]
+
+    assert noise["verdict"]["kind"] == "chance"
+    assert "Not shown to be better than guessing" in noise["verdict"]["sentence"]
+    assert "Do not rely on this model" in noise["verdict"]["sentence"]
+    assert "chance" in kinds(noise)
+    assert corrected["low"] < 50 < corrected["high"]
+    assert noise["corrected"]["accuracy"]["value"] < noise["accuracy"]
+
+
+def test_an_album_for_each_class_is_not_believed_for_all_its_accuracy(
+    albums: dict[str, Any],
+) -> None:
+    assert albums["accuracy"] > 95
+    assert albums["corrected"]["accuracy"]["low"] > 90
+    assert albums["verdict"]["kind"] == "doubtful"
+    assert "may be the album that is recognised" in albums["verdict"]["sentence"]
+    assert {"class of one album", "album in several folds"} <= set(kinds(albums))
+    assert "chance" not in kinds(albums)
+
+
+def test_an_advice_that_cannot_be_followed_yet_says_so(albums: dict[str, Any]) -> None:
+    shared = next(f for f in albums["findings"] if f["kind"] == "album in several folds")
+
+    assert "once each class has several albums, folds grouped by album" in shared["sentence"]
+
+
+def test_a_real_dataset_is_called_better_than_guessing(real: dict[str, Any]) -> None:
+    corrected = real["corrected"]["accuracy"]
+
+    assert real["verdict"]["kind"] == "better"
+    assert f"about {corrected['value']:.0f} " in real["verdict"]["sentence"]
+    assert kinds(real) == []
+    assert corrected["low"] > real["majority_baseline"] + 20
+    assert corrected["value"] == pytest.approx(real["accuracy"], abs=2)
+    # Its documents have no tags, and silence would be taken for "looked for, and not found".
+    assert "artists unknown" in [finding["kind"] for finding in real["findings"]]
+    assert "could not be tested" in real["verdict"]["sentence"]
+
+
+def test_albums_without_tags_are_not_passed_off_as_tested() -> None:
+    report = evaluated(one_album_each(tagged=False))
+
+    assert report["verdict"]["kind"] == "better"
+    assert "could not be tested: the documents do not name them" in report["verdict"]["sentence"]
+    assert "artists unknown" in [finding["kind"] for finding in report["findings"]]
+
+
+@pytest.mark.parametrize("which", ["noise", "albums", "real"])
+def test_the_sentence_comes_first_on_terminal_and_page(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    report = request.getfixturevalue(which)
+    said = report["verdict"]["sentence"]
+    page = report_page(report)
+
+    assert on_terminal(report).startswith(f"{said}\n")
+    assert page.index(said) < page.index('class="bars"')
+
+
+@pytest.mark.parametrize("which", ["noise", "albums", "real"])
+def test_the_documentation_quotes_what_is_said(which: str, request: pytest.FixtureRequest) -> None:
+    quoted = " ".join(re.sub(r"^> ?", "", PAGE.read_text(), flags=re.MULTILINE).split())
+
+    assert request.getfixturevalue(which)["verdict"]["sentence"] in quoted
