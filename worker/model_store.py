@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from worker.whole_files import sync_folder
+from trainer.whole_file import sync_folder
 
 # Aside, a bundle that is being written begins with a dot and ends with ".part".
 _NAME = re.compile(r"\.?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,9})\.model(?:\..*)?")

@@ -28,9 +28,9 @@ import yaml
 from trainer.grid.project import Project
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Step, recipe
+from trainer.whole_file import sync_folder
 from worker import descriptor_yaml
 from worker.attempt_folder import LOWLEVEL, AttemptFolder
-from worker.whole_files import sync_folder
 
 if TYPE_CHECKING:  # it loads scikit-learn, which a job with wrong input ends without
     from trainer.dataset import Dataset

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from trainer.errors import ModelError
 from trainer.models.manifest import HISTORY_MAGIC
 from trainer.regular_files import open_regular
+from trainer.whole_file import sync_folder
 from trainer.wording import shown
-from worker.whole_files import sync_folder
 
 _FOLDER = "published"
 _BUNDLE, _HISTORY = ".model", ".history"

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from trainer.whole_file import sync_folder
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write `text` beside `path`, force it to disk and rename it: no reader sees half of it."""
@@ -30,12 +32,3 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make durable what was made, renamed or removed in a folder."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
