@@ -182,7 +182,8 @@ def train(
     with account.of("final model"):
         fitted = fit(dataset, best.combination, solver)
     with account.of("probabilities"):
-        calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver)
+        grouped = None if assignment.groups is None else fold_of
+        calibrated = with_probabilities(fitted, dataset, seed=seed, engine=solver, fold_of=grouped)
         model = calibrated.model
     with account.of("correction"):
         predictions = [result.predicted for result in results]

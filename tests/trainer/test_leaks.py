@@ -166,3 +166,44 @@ def test_classes_that_do_differ_are_told_apart_by_grouped_folds_too() -> None:
     project = Project(("basic",), ("rbf",), (1,), (-3,), group_by="artist")
 
     assert train(dataset(values, groups), project, 1, jobs=2).accuracy > 90
+
+
+@pytest.fixture(scope="module", params=["native", "sklearn"])
+def sure_of_strangers(request: pytest.FixtureRequest) -> Any:
+    """By grouping: accuracy, mean probability and log loss of a model on albums it never heard."""
+    generator = np.random.default_rng(1)
+    album, strange = np.arange(COUNT) // 6, np.arange(600) // 6
+
+    def values(albums: Any) -> Any:
+        sounds = generator.normal(size=(albums.max() + 1, WIDTH))
+        made = 0.3 * generator.normal(size=(len(albums), WIDTH)) + sounds[albums]
+        made[:, 0] += 2 * (albums % 2)  # the classes do differ
+        return made
+
+    known, new = values(album), values(strange)
+    labels = [f"class-{one % 2}" for one in strange]
+    found = {}
+    for group_by in (None, "artist"):
+        project = Project(("basic",), ("rbf",), (3,), (-3,), group_by=group_by)  # type: ignore[arg-type]
+        made = train(dataset(known, album), project, 1, engine=request.param, jobs=2)
+        answers = made.model.predict([document(one) for one in new])
+        right = [answer.value == label for answer, label in zip(answers, labels, strict=True)]
+        of_label = [answer.all[label] for answer, label in zip(answers, labels, strict=True)]
+        found[group_by] = (
+            float(np.mean(right)),
+            float(np.mean([answer.probability for answer in answers])),
+            float(-np.log(of_label).mean()),
+        )
+    return found
+
+
+def test_a_model_of_grouped_folds_is_no_surer_of_strangers_than_it_may_be(
+    sure_of_strangers: Any,
+) -> None:
+    accuracy, sure, loss = sure_of_strangers["artist"]
+    plain_accuracy, plain_sure, plain_loss = sure_of_strangers[None]
+
+    assert abs(accuracy - plain_accuracy) < 0.03  # the machine itself is the same
+    assert plain_sure > plain_accuracy + 0.08
+    assert abs(sure - accuracy) < 0.05
+    assert loss < plain_loss

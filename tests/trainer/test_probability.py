@@ -17,11 +17,16 @@ from trainer.models.probability import (
     GlibcRandom,
     PairwiseSigmoids,
     _held_out_decisions,
+    _shuffled_parts,
     couple,
     fit_sigmoid,
     fit_sigmoids,
 )
 from trainer.models.svm import pairs
+
+
+def shuffled(count: int) -> Any:
+    return _shuffled_parts(count, GlibcRandom(1))
 
 
 def test_seed_1_gives_the_well_known_first_values_of_rand() -> None:
@@ -236,7 +241,7 @@ def test_each_row_is_decided_by_a_machine_that_was_trained_without_it() -> None:
     recorder = Recorder()
     X = np.arange(11.0)[:, None]
 
-    decisions = _held_out_decisions(X, X[:, 0] < 6, np.array([1.0, 3.0]), recorder, GlibcRandom(1))
+    decisions = _held_out_decisions(X, X[:, 0] < 6, np.array([1.0, 3.0]), recorder, shuffled(11))
 
     held_out = [set(range(11)) - {int(x) for x in rows} for rows, _, _ in recorder.trained_on]
     assert sorted(row for rows in held_out for row in rows) == list(range(11))
@@ -249,7 +254,7 @@ def test_the_first_row_of_a_training_part_decides_which_class_is_first() -> None
     X = np.arange(11.0)[:, None]
     is_a = X[:, 0] < 6
 
-    decisions = _held_out_decisions(X, is_a, np.array([1.0, 3.0]), recorder, GlibcRandom(1))
+    decisions = _held_out_decisions(X, is_a, np.array([1.0, 3.0]), recorder, shuffled(11))
 
     firsts = set()
     for rows, codes, weights in recorder.trained_on:
@@ -267,7 +272,24 @@ def test_a_training_part_of_one_class_decides_for_it(is_a: Any) -> None:
     recorder = Recorder()
     X = np.arange(6.0)[:, None]
 
-    decisions = _held_out_decisions(X, np.full(6, is_a), np.ones(2), recorder, GlibcRandom(1))
+    decisions = _held_out_decisions(X, np.full(6, is_a), np.ones(2), recorder, shuffled(6))
 
     assert decisions.tolist() == [1.0 if is_a else -1.0] * 6
     assert not recorder.trained_on
+
+
+def test_folds_that_are_given_say_what_each_machine_is_trained_without() -> None:
+    recorder = Recorder()
+    codes = np.arange(24) % 3
+    fold_of = np.arange(24) // 6  # in each of the four, two of each class
+    X = np.arange(24.0)[:, None]
+
+    fit_sigmoids(X, codes, weights=np.ones(3), fit=recorder, seed=1, fold_of=fold_of)
+
+    trained_on = [{int(row) for row in rows} for rows, _, _ in recorder.trained_on]
+    expected = [
+        {row for row in range(24) if codes[row] in pair and fold_of[row] != fold}
+        for pair in ((0, 1), (0, 2), (1, 2))
+        for fold in range(4)
+    ]
+    assert trained_on == expected

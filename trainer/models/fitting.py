@@ -134,8 +134,9 @@ class Calibrated:
     model : Model
     probabilities : ndarray of float64, shape (n_recordings, n_classes)
         Of each recording's classes, in the order of the dataset's classes, by machines that were
-        trained without the recording: those of the inner cross-validation that the sigmoids are
-        fitted on, and for pairs of other classes the model's own.
+        trained without the recording, and where folds are grouped without its group: those of the
+        inner cross-validation that the sigmoids are fitted on, and for pairs of other classes the
+        model's own.
     """
 
     model: Model
@@ -155,15 +156,19 @@ def _train(
 
 
 def with_probabilities(
-    fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine
+    fitted: Fitted, dataset: Dataset, *, seed: int, engine: Engine, fold_of: Indices | None = None
 ) -> Calibrated:
-    """Fit the sigmoids of a machine, and make it a model that stands by itself."""
+    """Fit the sigmoids of a machine, and make it a model that stands by itself.
+
+    `fold_of` are folds that keep groups together, see `fit_sigmoids`; without it they are Gaia's.
+    """
     calibration = fit_sigmoids(
         fitted.inputs,
         fitted.codes,
         weights=fitted.weights,
         fit=lambda X, codes, weights: engine.fit(X, codes, problem=fitted.problem, weights=weights),
         seed=seed,
+        fold_of=fold_of,
     )
     model = Model(
         name=dataset.name,

@@ -11,7 +11,7 @@ replacement: it is one-vs-rest, and differs by up to 0.5 for more than two class
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -113,7 +113,13 @@ class Calibration:
 
 
 def fit_sigmoids(
-    X: Float64, codes: Indices, *, weights: Float64, fit: Fit, seed: int
+    X: Float64,
+    codes: Indices,
+    *,
+    weights: Float64,
+    fit: Fit,
+    seed: int,
+    fold_of: Indices | None = None,
 ) -> Calibration:
     """Fit a sigmoid for each pair of classes.
 
@@ -128,6 +134,10 @@ def fit_sigmoids(
         ``fit(X, codes, weights)`` trains a machine.
     seed : int
         Of the shuffles of the inner cross-validation.
+    fold_of : ndarray of intp, shape (n,), optional
+        Folds of the inner cross-validation instead of Gaia's shuffled ones, each class in two of
+        them at least: those that keep groups together. A sigmoid that is fitted on decisions about
+        artists that the machine had heard takes decisions about others for surer than they are.
     """
     random = GlibcRandom(seed)
     parameters = []
@@ -135,7 +145,12 @@ def fit_sigmoids(
     for place, (a, b) in enumerate(pairs(len(weights))):
         rows = np.concatenate([np.flatnonzero(codes == a), np.flatnonzero(codes == b)])
         is_a = codes[rows] == a
-        decisions = _held_out_decisions(X[rows], is_a, weights[[a, b]], fit, random)
+        parts = (
+            _shuffled_parts(len(rows), random)
+            if fold_of is None
+            else _parts_of_folds(fold_of[rows])
+        )
+        decisions = _held_out_decisions(X[rows], is_a, weights[[a, b]], fit, parts)
         parameters.append(fit_sigmoid(decisions, is_a))
         held_out[rows, place] = decisions
     slope, offset = np.array(parameters).T
@@ -147,22 +162,30 @@ def _held_out_decisions(
     is_a: NDArray[np.bool_],
     weights: Float64,
     fit: Fit,
-    random: GlibcRandom,
+    parts: Iterable[tuple[Indices, Indices]],
 ) -> Float64:
     """Return a decision for each row, by a machine that was trained without it."""
-    count = len(X)
+    decisions = np.empty(len(X))
+    for training, held_out in parts:
+        decide = _train_pair(X[training], is_a[training], weights, fit)
+        decisions[held_out] = decide(X[held_out])
+    return decisions
+
+
+def _shuffled_parts(count: int, random: GlibcRandom) -> Iterator[tuple[Indices, Indices]]:
+    """Yield rows to train on and rows to decide about, as libsvm makes them."""
     order = np.arange(count)
     for place in range(count):
         other = place + random.below(count - place)
         order[[place, other]] = order[[other, place]]
-    decisions = np.empty(count)
     for fold in range(INNER_FOLDS):
         begin, end = fold * count // INNER_FOLDS, (fold + 1) * count // INNER_FOLDS
-        held_out = order[begin:end]
-        training = np.concatenate([order[:begin], order[end:]])
-        decide = _train_pair(X[training], is_a[training], weights, fit)
-        decisions[held_out] = decide(X[held_out])
-    return decisions
+        yield np.concatenate([order[:begin], order[end:]]), order[begin:end]
+
+
+def _parts_of_folds(fold_of: Indices) -> Iterator[tuple[Indices, Indices]]:
+    for fold in np.unique(fold_of):
+        yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
 
 
 def _train_pair(
