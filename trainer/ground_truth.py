@@ -38,6 +38,7 @@ __all__ = ["GroundTruth", "Selection", "artist_filter", "limit_class_sizes", "se
 
 MAX_CLASSES = 1000
 MAX_RECORDINGS = 250_000  # their documents are in memory together, some 15 GB of them
+FEW = 3  # classes that a sentence names
 MAX_LENGTH = 500  # characters of a class name or an id
 
 _HEADINGS = frozenset(
@@ -126,7 +127,8 @@ def _check_text(what: str, value: Any) -> None:
     if not isinstance(value, str):
         raise GroundTruthError(f"{what} {shown(value)} is not text; write it in quotes")
     if not value.strip():
-        raise GroundTruthError(f"a {what} is empty; give each one a name")
+        blank = f"a {what} is {shown(value)}, which is blank" if value else f"a {what} is empty"
+        raise GroundTruthError(f"{blank}; give each one a name")
     if len(value) > MAX_LENGTH:
         raise GroundTruthError(f"{what} {shown(value)} is longer than {MAX_LENGTH} characters")
     # Found out now, and not when the result of an hour's training cannot be stored.
@@ -165,8 +167,17 @@ def _check_sizes(name: str, size_of: Mapping[str, int]) -> None:
         )
     small = {label: size for label, size in size_of.items() if size < MIN_RECORDINGS}
     if small:
-        sizes = listed(f"class {shown(label)} has {_some(size)}" for label, size in small.items())
-        raise GroundTruthError(f"{sizes}; at least {MIN_RECORDINGS} are needed in each class")
+        raise GroundTruthError(
+            f"{_too_small(small)}; at least {MIN_RECORDINGS} are needed in each class"
+        )
+
+
+def _too_small(size_of: Mapping[str, int]) -> str:
+    if len(size_of) == 1:
+        ((label, size),) = size_of.items()
+        return f"class {shown(label)} has {_some(size)}"
+    sizes = listed((f"{shown(label)} {size}" for label, size in size_of.items()), FEW)
+    return f"{counted(len(size_of), 'class')} have too few recordings: {sizes}"
 
 
 def _some(size: int) -> str:

@@ -364,3 +364,15 @@ def test_a_bench_that_is_told_to_end_leaves_no_server_and_no_files(
     assert process.wait(60) == 143
     assert all_gone(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_is_told_how_far_a_measurement_is(on_terminal: Callable[..., str]) -> None:
+    written = on_terminal("bench", "grid", *SMALL, "--sample", "18", "--engine", "sklearn")
+
+    assert "round 1, sklearn: 0 of 144" in written
+    assert "round 1, pool: 0 of 18" in written
+    assert "round 1, pool: 18 of 18" in written
+
+
+def test_without_a_terminal_a_measurement_is_silent_until_it_is_done(acoustic: Acoustic) -> None:
+    assert acoustic("bench", "grid", *SMALL, "--sample", "18").stderr == ""

@@ -265,6 +265,28 @@ def test_a_list_fits_its_terminal_and_says_everything_at_any_width(
     assert all(word in text_of_names for word in ("rather", "people", str(waiting)[:8]))
 
 
+@pytest.mark.parametrize(("width", "spared"), [(52, 1), (46, 2), (40, 3), (34, 4), (30, 5)])
+def test_a_narrower_terminal_does_without_columns_and_breaks_no_line(
+    engine: Engine, claimed: EvaluationJob, job: Job, width: int, spared: int
+) -> None:
+    waiting = job("a dataset with a rather long name, as people give them")
+    progress = {"stage": "grid", "done": 3, "total": 12, "started": "2026-01-01T00:00:00Z"}
+    with engine.begin() as connection:
+        evaluation_jobs.renew(connection, claimed, lease=HOUR, progress=progress)
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+
+    console.print(JobTable(jobs, bars=True))
+
+    assert isinstance(console.file, io.StringIO)
+    heading, _, *lines = console.file.getvalue().splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    assert len(heading.split()) == 8 - spared
+    assert {"job", "status", "dataset"} <= set(heading.split())
+    assert lines[0].split()[1] == "running"
+    assert str(waiting)[:8] in console.file.getvalue()
+
+
 def test_an_empty_list_leaves_standard_output_empty(on_database: Acoustic) -> None:
     result = on_database("jobs", "list")
 

@@ -473,3 +473,17 @@ def test_recordings_without_document_are_left_out_and_named(
     assert said["left_out"] == {"gone": "has no low-level document"}
     assert "missing" in [finding["kind"] for finding in said["findings"]]
     assert "gone" in result.stdout
+
+
+def test_an_engine_that_is_none_is_told_before_anything_is_read(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text("no labels at all")
+
+    result = acoustic(
+        *("train", tmp_path / "labels.csv", DOCUMENTS, "--model", tmp_path / "a.model"),
+        *("--engine", "nonsense"),
+    )
+
+    assert result.exit_code == 2
+    assert "engine 'nonsense' is not available here" in result.stderr

@@ -229,7 +229,7 @@ def set_info(value: Any) -> Damage:
 
 CONTAINER: dict[str, tuple[Damage, str]] = {
     "unknown version": (lambda h: setattr(h, "version", 103), "version 103 of the format"),
-    "trailing bytes": (lambda h: setattr(h, "extra", b"\0"), "1 bytes follow after the end of the"),
+    "trailing bytes": (lambda h: setattr(h, "extra", b"\0"), "1 byte follows after the end of the"),
     "unknown type": (set_info(Written(u32(99) + b"\0")), "unknown type 99"),
     "user type": (set_info(Written(u32(127) + b"\0" + raw(b"QColor"))), "unknown type 127"),
     "endless nesting": (set_info(nested(100_000)), "nested too deep"),
@@ -321,7 +321,7 @@ MEAN = ".lowlevel.mfcc.mean"
 FIRST = text("average_loudness") + u32(REAL) + u32(0)
 
 LAYOUTS: dict[str, tuple[Damage, str]] = {
-    "leftover bytes": (at(3, extra=b"\0"), "before step 4 .* 1 bytes follow"),
+    "leftover bytes": (at(3, extra=b"\0"), "before step 4 .* 1 byte follows"),
     "cut": (lambda h: setattr(h.steps[3], "points", b"\0" * 7), "before step 4 .* ends early"),
     "huge children": (replaced(0, u32(4) + text("lowlevel"), u32(2**31)), "items follow"),
     "name changed": (

@@ -102,9 +102,30 @@ def test_a_class_of_fewer_than_two_recordings_is_refused() -> None:
         GroundTruth.from_classes("moods", [("happy", ["a", "b"]), ("sad", ["c"]), ("none", [])])
 
     assert str(raised.value) == (
-        "class 'sad' has 1 recording, class 'none' has no recordings; "
+        "2 classes have too few recordings: 'sad' 1, 'none' 0; at least 2 are needed in each class"
+    )
+
+
+def test_one_class_that_is_too_small_is_named_in_a_plain_sentence() -> None:
+    with pytest.raises(GroundTruthError) as raised:
+        GroundTruth.from_classes("moods", [("happy", ["a", "b"]), ("sad", ["c"])])
+
+    assert str(raised.value) == ("class 'sad' has 1 recording; at least 2 are needed in each class")
+
+
+def test_of_many_classes_that_are_too_small_a_few_are_named() -> None:
+    with pytest.raises(GroundTruthError) as raised:
+        GroundTruth.from_classes("x", [(f"c{number}", [str(number)]) for number in range(10)])
+
+    assert str(raised.value) == (
+        "10 classes have too few recordings: 'c0' 1, 'c1' 1, 'c2' 1 and 7 more; "
         "at least 2 are needed in each class"
     )
+
+
+def test_a_name_of_spaces_is_called_blank_and_not_empty() -> None:
+    with pytest.raises(GroundTruthError, match=r"class name is '  ', which is blank; give each"):
+        GroundTruth.from_classes("x", [("  ", ["a", "b"]), ("c", ["d", "e"])])
 
 
 def test_a_recording_in_two_classes_is_refused() -> None:
@@ -129,7 +150,7 @@ def test_too_many_classes_are_refused() -> None:
     ("label", "problem"),
     [
         ("", "a class name is empty"),
-        (" \n", "a class name is empty"),
+        (" \n", "which is blank"),
         ("x" * 501, "is longer than 500 characters"),
         ("a\0", r"class name 'a\\x00' holds a character that cannot be stored"),
         ("a\ud800", r"class name 'a\\ud800' holds a character that cannot be stored"),

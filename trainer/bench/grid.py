@@ -55,7 +55,8 @@ class Answer:
 
 
 Answers = dict[Combination, Answer]
-Solve = Callable[[Sequence[Combination]], tuple[float, Answers]]  # seconds of wall time, answers
+# Told how many are answered; gives seconds of wall time, and the answers.
+Solve = Callable[[Sequence[Combination], Callable[[int], None]], tuple[float, Answers]]
 
 FOLDS = 5
 CACHE_MEGABYTES = 200  # as much as scikit-learn's default
@@ -184,8 +185,25 @@ class Figures:
         return median(self.ours)
 
 
-def measure(order: Order, engine: Engine, variants: Mapping[str, Engine] | None = None) -> Figures:
+@dataclass(frozen=True)
+class Step:
+    """How far one of those in turn has come: `done` of `total` combinations."""
+
+    stage: str
+    done: int
+    total: int
+
+
+def measure(
+    order: Order,
+    engine: Engine,
+    variants: Mapping[str, Engine] | None = None,
+    progress: Callable[[Step], None] = lambda _: None,
+) -> Figures:
     """Run the engine, its variants and each alternative in turns, as often as ordered.
+
+    `progress` is told when one of them begins, and of alternatives each combination: what it does
+    counts into what is measured.
 
     Raises
     ------
@@ -206,12 +224,15 @@ def measure(order: Order, engine: Engine, variants: Mapping[str, Engine] | None 
         run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
         for turn in range(order.rounds):
             for name, one in engines.items():
+                _tell(progress, f"round {turn + 1}, {name or engine.name}", len(combinations), 0)
                 seconds, solutions[name] = run_engine(one, splits, combinations)
                 times[name].append(seconds)
             if turn >= (order.against_rounds or order.rounds):
                 continue
             for name, solve in solvers.items():
-                seconds, others[name] = solve(sample)
+                told = partial(_tell, progress, f"round {turn + 1}, {name}", len(sample))
+                told(0)
+                seconds, others[name] = solve(sample, told)
                 theirs[name].append(seconds * extrapolated(others[name], combinations))
     ours, found = times.pop(""), solutions.pop("")
     accuracies = [100 * float(np.mean(one.predicted == labels)) for one in found.values()]
@@ -228,6 +249,10 @@ def measure(order: Order, engine: Engine, variants: Mapping[str, Engine] | None 
             name: Variant(median(times[name]), _differing(found, solutions[name])) for name in times
         },
     )
+
+
+def _tell(progress: Callable[[Step], None], stage: str, total: int, done: int) -> None:
+    progress(Step(stage, done, total))
 
 
 def _check(order: Order, combinations: Sequence[Combination]) -> None:
@@ -442,7 +467,12 @@ def _solve_there(combination: Combination) -> Answer:
     return Answer(predicted, converged, time.perf_counter() - started)
 
 
-def _run_pool(pool: Pool, combinations: Sequence[Combination]) -> tuple[float, Answers]:
+def _run_pool(
+    pool: Pool, combinations: Sequence[Combination], solved: Callable[[int], None]
+) -> tuple[float, Answers]:
     started = time.perf_counter()
-    found = pool.map(_solve_there, combinations, chunksize=1)
+    found = []
+    for answer in pool.imap(_solve_there, combinations, chunksize=1):
+        found.append(answer)
+        solved(len(found))
     return time.perf_counter() - started, dict(zip(combinations, found, strict=True))

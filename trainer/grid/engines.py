@@ -11,6 +11,18 @@ from trainer.grid.engine import Engine
 MEMORY = 2 * 2**30
 
 
+def check_engine(name: str) -> None:
+    """Raise the `OptionsError` that `choose_engine` would raise for this name, if any."""
+    if name not in {"auto", "native", "sklearn"}:
+        raise OptionsError(
+            f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'"
+        )
+    if name == "native" and (missing := why_no_native()):
+        raise OptionsError(
+            f"engine 'native' is not available here: {missing}; use 'auto' or 'sklearn'"
+        )
+
+
 def choose_engine(name: str, *, jobs: int | None = None, memory: int = MEMORY) -> Engine:
     """Return the engine of that name; ``auto`` is the native one where it is built.
 
@@ -28,21 +40,15 @@ def choose_engine(name: str, *, jobs: int | None = None, memory: int = MEMORY) -
     OptionsError
         There is no such engine here.
     """
+    check_engine(name)
     # Imported here: scikit-learn takes a second, and commands that train nothing come this way.
-    missing = why_no_native()
-    if name == "native" or (name == "auto" and not missing):
-        if missing:
-            raise OptionsError(
-                f"engine 'native' is not available here: {missing}; use 'auto' or 'sklearn'"
-            )
+    if name == "native" or (name == "auto" and not why_no_native()):
         from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
 
         return NativeEngine(jobs, memory=memory)
-    if name in {"auto", "sklearn"}:
-        from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
+    from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415
 
-        return SklearnEngine(jobs)
-    raise OptionsError(f"engine {name!r} is not available here: use 'auto', 'native' or 'sklearn'")
+    return SklearnEngine(jobs)
 
 
 def with_instruction_set(engine: Engine, name: str) -> Engine:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.commands import progress
 from worker.commands.bench_bounds import (
     CLASSES,
     DIMENSIONS,
@@ -138,7 +139,10 @@ def grid(
     if instruction_set:
         solver = with_instruction_set(solver, instruction_set)
     solver = replace(solver, max_iterations=order.max_iterations)
-    figures = measure(order, solver, _variants(solver, also))
+    # Lines and no bar: one that is drawn all the time would take from what is measured.
+    notes = invocation.notes
+    told = progress.Lines(notes) if notes.is_terminal else lambda _: None
+    figures = measure(order, solver, _variants(solver, also), told)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures, solver)) + "\n")
     else:

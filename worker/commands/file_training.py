@@ -11,6 +11,7 @@ from trainer.dataset import prepare
 from trainer.descriptors import LowLevel
 from trainer.evaluation import Evaluation
 from trainer.given_folds import read_folds
+from trainer.grid.engines import check_engine
 from trainer.ground_truth import GroundTruth
 from trainer.loading import load_documents
 from trainer.options import JobOptions
@@ -130,6 +131,7 @@ def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluation:
+    check_engine(order.engine)  # before an hour of reading, not after
     options = JobOptions.parse(order.options)
     project = options.project
     if order.folds_file is not None:

@@ -27,6 +27,8 @@ _COLUMNS = ("job", "status", "queue", "dataset", "try", "age", "progress", "left
 # What times and progress take at most: a table that is drawn again every second must not move.
 _NARROW_WIDTHS = {"age": 6, "progress": 5, "left": 6}
 _WIDE_WIDTHS = {"age": 11, "progress": 22, "left": 11}
+# What a terminal that is narrower still does without, in this order.
+_SPARED = ("try", "age", "queue", "left", "progress")
 _RIGHT = {"queue", "try", "age", "left"}
 
 
@@ -70,6 +72,7 @@ class _Layout:
 
     narrow: bool
     bars: bool
+    columns: tuple[str, ...]
     widths: tuple[int, ...]
     gap: int
     fits: bool
@@ -78,53 +81,64 @@ class _Layout:
     def titles(self) -> tuple[str, ...]:
         """Name the columns, shortly where that saves width."""
         short = {"queue": "#", "progress": "done"} if self.narrow else {}
-        return tuple(short.get(name, name) for name in _COLUMNS)
+        return tuple(short.get(name, name) for name in self.columns)
 
     @classmethod
     def of(cls, jobs: Sequence[JobStatus], width: int, *, bars: bool) -> "_Layout":
         """Choose the fullest form that leaves room for names."""
         forms = [cls._fitted(jobs, width, narrow=False, bars=True)] if bars else []
         forms.append(cls._fitted(jobs, width, narrow=False, bars=False))
-        narrow = cls._fitted(jobs, width, narrow=True, bars=False)
-        return next((form for form in forms if form.fits), narrow)
+        for spared in range(len(_SPARED) + 1):
+            columns = tuple(name for name in _COLUMNS if name not in _SPARED[:spared])
+            forms.append(cls._fitted(jobs, width, narrow=True, bars=False, columns=columns))
+        return next((form for form in forms if form.fits), forms[-1])
 
     @classmethod
     def _fitted(
-        cls, jobs: Sequence[JobStatus], width: int, *, narrow: bool, bars: bool
+        cls,
+        jobs: Sequence[JobStatus],
+        width: int,
+        *,
+        narrow: bool,
+        bars: bool,
+        columns: tuple[str, ...] = _COLUMNS,
     ) -> "_Layout":
         gap = 1 if narrow else 2
-        layout = cls(narrow, bars, (), gap, fits=False)
+        layout = cls(narrow, bars, columns, (), gap, fits=False)
         rows = [layout.texts(job) for job in jobs]
         least = _NARROW_WIDTHS if narrow else _WIDE_WIDTHS
         widths = [
             max([cell_len(title), least.get(name, 0), *(cell_len(row[column]) for row in rows)])
-            for column, (name, title) in enumerate(zip(_COLUMNS, layout.titles, strict=True))
+            for column, (name, title) in enumerate(zip(columns, layout.titles, strict=True))
         ]
-        progress, name = _COLUMNS.index("progress"), _COLUMNS.index("dataset")
-        widths[progress] += (_BAR + 1) * bars
+        if bars:
+            widths[columns.index("progress")] += _BAR + 1
+        name = columns.index("dataset")
         rest = width - sum(widths) + widths[name] - gap * (len(widths) - 1)
-        fits = rest >= min(widths[name], _LEGIBLE_NAME)
+        fits = rest >= min(widths[name], _NARROWEST_NAME if narrow else _LEGIBLE_NAME)
         widths[name] = max(_NARROWEST_NAME, min(widths[name], rest))
-        return cls(narrow, bars, tuple(widths), gap, fits)
+        return cls(narrow, bars, columns, tuple(widths), gap, fits)
 
     def texts(self, job: JobStatus) -> tuple[str, ...]:
         """Give what stands in the columns."""
         left = time_left(job)
-        return (
-            short_id(job),
-            visible(job.status),
-            "" if job.position is None else str(job.position),
-            visible(job.dataset or "-"),
-            "" if job.attempt is None else str(job.attempt),
-            (brief if self.narrow else duration)((datetime.now(UTC) - job.created).total_seconds()),
-            _progress(job, narrow=self.narrow),
-            "" if left is None else (brief if self.narrow else duration)(left),
-        )
+        spelled = brief if self.narrow else duration
+        text_of = {
+            "job": short_id(job),
+            "status": visible(job.status),
+            "queue": "" if job.position is None else str(job.position),
+            "dataset": visible(job.dataset or "-"),
+            "try": "" if job.attempt is None else str(job.attempt),
+            "age": spelled((datetime.now(UTC) - job.created).total_seconds()),
+            "progress": _progress(job, narrow=self.narrow),
+            "left": "" if left is None else spelled(left),
+        }
+        return tuple(text_of[name] for name in self.columns)
 
     def line(self, cells: Sequence[RenderableType]) -> Table:
         """Put cells beside each other."""
         made = Table.grid(padding=(0, self.gap, 0, 0), pad_edge=False)
-        for name, width in zip(_COLUMNS, self.widths, strict=True):
+        for name, width in zip(self.columns, self.widths, strict=True):
             right = "right" if name in _RIGHT else "left"
             made.add_column(width=width, justify=right, overflow="fold")  # type: ignore[arg-type]
         made.add_row(*cells)
@@ -133,9 +147,10 @@ class _Layout:
     def row(self, job: JobStatus) -> RenderableType:
         """Give a job's line, and below it its reason, if it has one."""
         cells: list[RenderableType] = [Text(cell) for cell in self.texts(job)]
-        cells[1] = plain(job.status, style_of(job))
+        cells[self.columns.index("status")] = plain(job.status, style_of(job))
         if self.bars:
-            cells[6] = _with_bar(job, self.texts(job)[6])
+            place = self.columns.index("progress")
+            cells[place] = _with_bar(job, self.texts(job)[place])
         reason = reason_of(job)
         if not reason:
             return self.line(cells)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.models.gaia_history.faults import CutShortError, DamagedError, require
-from trainer.wording import shown
+from trainer.wording import counted, shown
 
 NULL = 0xFFFFFFFF  # the length of a text or of bytes that are null
 MAX_NESTING = 8  # of values in values; Gaia's go five deep
@@ -128,7 +128,8 @@ class Stream:
 
     def end(self, what: str) -> None:
         """Make sure that nothing follows."""
-        require(not self.rest, f"{self.rest:,} bytes follow after the end of {what}")
+        follow = f"{counted(self.rest, 'byte')} {'follows' if self.rest == 1 else 'follow'}"
+        require(not self.rest, f"{follow} after the end of {what}")
 
 
 def _boolean(stream: Stream, nesting: int) -> bool:
