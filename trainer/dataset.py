@@ -32,6 +32,7 @@ from trainer.options import JobOptions, Missing
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
 from trainer.selection import MIN_RECORDINGS, select
+from trainer.tags import identified
 from trainer.wording import counted, listed, shown
 
 LEFT_OUT_NAMED = 3
@@ -63,7 +64,8 @@ class Dataset:
     template : {"2.1-beta2", "2.1-beta5"}
         Which family of recipes fits the documents.
     artists, release_groups : tuple of str or None
-        Of each recording, where its document says; empty where nobody asked.
+        Of each recording, where its document says: MusicBrainz's id, or a name where there is
+        none (`trainer.tags`). Empty where nobody asked.
     testing : mapping of str to str
         Class of each recording that the artist filter, or the limit on class sizes, kept out of
         the training.
@@ -201,8 +203,12 @@ def prepare(
         classes=classes,
         labels=np.array([classes.index(name) for name in class_of.values()], dtype=np.intp),
         template=template_for(chosen[r].extractor_version for r in class_of),
-        artists=tuple(chosen[r].artist for r in class_of),
-        release_groups=tuple(chosen[r].release_group for r in class_of),
+        artists=identified(
+            [chosen[r].artist for r in class_of], [chosen[r].artist_name for r in class_of]
+        ),
+        release_groups=identified(
+            [chosen[r].release_group for r in class_of], [chosen[r].album_name for r in class_of]
+        ),
         testing=selection.testing,
         testing_documents={r: documents[r] for r in selection.testing},
         left_out={**left_out, **dict.fromkeys(missing, MISSING)},

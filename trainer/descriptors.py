@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import DocumentError
+from trainer.tags import album_name, artist_name, tag
 from trainer.wording import shown
 
 LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
@@ -53,6 +54,8 @@ class LowLevel:
     release_group : str or None
         First ``musicbrainz_releasegroupid``, or ``musicbrainz_albumid`` where there is none:
         what recordings of one album have in common.
+    artist_name, album_name : str or None
+        The same in words, for documents without ids; see `trainer.tags`.
     extractor_version : str or None
         ``metadata.version.essentia``: decides which template family the document belongs to.
     """
@@ -61,6 +64,8 @@ class LowLevel:
     strings: Mapping[str, tuple[str, ...]]
     artist: str | None = None
     release_group: str | None = None
+    artist_name: str | None = None
+    album_name: str | None = None
     extractor_version: str | None = None
 
 
@@ -108,9 +113,11 @@ def flatten(document: Any) -> LowLevel:
     return LowLevel(
         reals,
         strings,
-        artist=_tag(document, "musicbrainz_artistid"),
-        release_group=_tag(document, "musicbrainz_releasegroupid")
-        or _tag(document, "musicbrainz_albumid"),
+        artist=tag(document, "musicbrainz_artistid"),
+        release_group=tag(document, "musicbrainz_releasegroupid")
+        or tag(document, "musicbrainz_albumid"),
+        artist_name=artist_name(document),
+        album_name=album_name(document),
         extractor_version=_extractor_version(document),
     )
 
@@ -222,13 +229,6 @@ def _to_double(value: float) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # copysign converts, and overflows too
-
-
-def _tag(document: Mapping[str, Any], name: str) -> str | None:
-    value = _get(document, "metadata", "tags", name)
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return value if isinstance(value, str) and value else None
 
 
 def _extractor_version(document: Mapping[str, Any]) -> str | None:

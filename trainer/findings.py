@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from trainer.corrected import Corrected
 from trainer.dataset import Dataset
+from trainer.tags import KNOWN
 from trainer.wording import counted, listed, shown
 
 Indices = NDArray[np.intp]
 
 SMALL_CLASS = 30  # recordings; one more or less right is then 3 % of the class
 UNBALANCED = 3.0  # the largest class in sizes of the smallest
-KNOWN = 0.5  # of a class's recordings; of fewer nothing is concluded from what their tags say
 SHARED = 0.05  # of all recordings; below, shared artists change no figure much
 MANY_REMOVED = 0.1  # of all descriptors
 
@@ -139,16 +139,22 @@ def _of_groups(
 def _untagged(dataset: Dataset) -> Iterator[Finding]:
     """Say that nothing was looked for, lest silence be taken for nothing found."""
     sides = (dataset.artists, dataset.release_groups)
-    known = max(int(_known(groups).sum()) for groups in sides)
     total = len(dataset.recordings)
-    if known <= KNOWN * total:
-        which = f"{total - known:,} of {total:,}" if known else "The"
+    unknown = total - max(int(_known(groups).sum()) for groups in sides)
+    told = f"Artists and albums are unknown for {unknown:,} of {total:,} recordings"
+    if unknown >= (1 - KNOWN) * total:
         yield Finding(
             "artists unknown",
             "note",
-            f"{which} recordings do not say by whom or of which album they are, so neither "
-            f"classes of one album nor artists in several folds could be looked for. If you know "
-            f"of such, believe the accuracy less; MusicBrainz's tags in the documents would tell.",
+            f"{told}, so neither classes of one album nor artists in several folds could be looked "
+            f"for. If you know of such, believe the accuracy less; the tags artist and album, or "
+            f"MusicBrainz's ids, in the documents would tell.",
+        )
+    elif unknown > SHARED * total:
+        yield Finding(
+            "some artists unknown",
+            "note",
+            f"{told}: whether these share them with others could not be checked.",
         )
 
 

@@ -141,7 +141,7 @@ def _given_folds(value: Any) -> tuple[tuple[str, ...], ...]:
                 raise _refused(member, f"a recording id, text of at most {MAX_ID} characters")
             if fold_of.setdefault(recording_id(member), fold) != fold:
                 other = fold_of[recording_id(member)]
-                raise _invalid(f"{shown(member)} is in two folds, {other + 1} and {fold + 1}")
+                raise _invalid(f"{shown(member)} is in two folds, {other} and {fold}")
     return tuple(tuple(dict.fromkeys(map(recording_id, members))) for members in value)
 
 

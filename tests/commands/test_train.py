@@ -16,6 +16,7 @@ from click.testing import Result
 
 import examples
 from tests.busy_processes import wait_until_busy
+from tests.preloaded.building import built
 from trainer.grid.engines import why_no_native
 from trainer.models.bundle import Model
 from worker.commands.file_training import Order
@@ -336,6 +337,28 @@ def test_a_signal_ends_a_search_in_the_middle_of_a_combination(
     assert time.monotonic() - began < 5  # a second, and the end of a busy interpreter
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interruption_within_libsvm_ends_without_a_crash(
+    started: Start, tmp_path: Path, times: int
+) -> None:
+    ground_truth, documents = noise(tmp_path)
+    process = started(
+        *("train", ground_truth, documents, "--model", tmp_path / "a.model"),
+        *("--engine", "sklearn", "--jobs", "2"),
+        *("--preprocessing", "basic", "--kernel", "poly", "--c", "11,13", "--gamma", "3"),
+        LD_PRELOAD=str(built("slow_end", tmp_path)),
+    )
+    assert process.stderr is not None
+    while "documents: 600 of 600" not in process.stderr.readline():
+        assert process.poll() is None
+    wait_until_busy(process.pid)
+
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130
+
+
 def noise(folder: Path) -> tuple[Path, Path]:
     """600 documents of three numbers in disguise, and classes that have nothing to do with them."""
     rng = np.random.default_rng(3)
@@ -375,18 +398,18 @@ def test_what_was_done_beyond_the_search_is_shown_and_reported(
     acoustic: Acoustic, small_grid: tuple[str, ...], tmp_path: Path
 ) -> None:
     files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
-    more = ("--group-by", "release_group", "--repeats", "3", "--learning-curve")
+    more = ("--group-by", "artist", "--repeats", "3", "--learning-curve")
 
     result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *small_grid, *more)
 
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "a.json").read_text())
-    assert said["cross_validation"]["group_by"] == "release_group"
+    assert said["cross_validation"]["group_by"] == "artist"
     assert len(said["repeats"]["accuracies"]) == 3
     assert f"{said['repeats']['mean']:.2f} %" in result.stdout
     assert "over 3 assignments of folds" in result.stdout
     assert f"170: {said['accuracy']:.2f} %" in result.stdout
-    assert "folds are grouped by album" in result.stdout
+    assert "folds are grouped by artist" in result.stdout
 
 
 @pytest.fixture

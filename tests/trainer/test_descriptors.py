@@ -207,6 +207,15 @@ def test_the_artist_is_the_first_of_its_tag(tag: Any, artist: Any) -> None:
     assert flatten(document).artist == artist
 
 
+def test_artist_and_album_are_known_by_name_where_ids_are_missing() -> None:
+    tags = {"artist": "Björk feat. X", "albumartist": ["Björk"], "album": "Post"}
+
+    flat = flatten(with_a_number(metadata={"tags": tags}))
+
+    assert (flat.artist, flat.release_group) == (None, None)
+    assert (flat.artist_name, flat.album_name) == ("Björk feat. X", "Post by Björk")
+
+
 @pytest.mark.parametrize("metadata", [None, [], "text", {"tags": None, "version": 3}])
 def test_odd_metadata_are_as_good_as_none(metadata: Any) -> None:
     flat = flatten(with_a_number(metadata=metadata))

@@ -146,14 +146,30 @@ def test_recordings_without_document_are_told_apart_from_those_of_another_layout
     assert "1 recording of 62 have no" in found(data)["missing"].sentence
 
 
-@pytest.mark.parametrize(("known", "said"), [(0, "The recordings"), (40, "40 of 80 recordings")])
-def test_what_could_not_be_looked_for_is_said(known: int, said: str) -> None:
+def told_of_artists(known: int) -> Finding | None:
     artists = tuple(f"artist {row % 5}" if row < known else None for row in range(80))
+    findings = found(dataset({"a": 40, "b": 40}, artists=artists))
+    return next((one for kind, one in findings.items() if "artists unknown" in kind), None)
 
-    finding = found(dataset({"a": 40, "b": 40}, artists=artists))["artists unknown"]
 
-    assert finding.severity == "note"
-    assert finding.sentence.startswith(f"{said} do not say by whom")
+@pytest.mark.parametrize("known", [0, 40])
+def test_what_could_not_be_looked_for_is_said(known: int) -> None:
+    finding = told_of_artists(known)
+
+    assert finding is not None
+    assert (finding.kind, finding.severity) == ("artists unknown", "note")
+    assert finding.sentence.startswith(
+        f"Artists and albums are unknown for {80 - known} of 80 recordings, so neither"
+    )
+
+
+def test_what_could_be_looked_for_in_part_is_said() -> None:
+    finding = told_of_artists(60)
+
+    assert finding is not None
+    assert finding.kind == "some artists unknown"
+    assert "unknown for 20 of 80 recordings: whether these" in finding.sentence
+    assert told_of_artists(77) is None
 
 
 def test_albums_that_are_known_are_looked_for_without_artists() -> None:

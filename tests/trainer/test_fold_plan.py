@@ -97,6 +97,27 @@ def test_the_seed_decides_which_groups_are_together() -> None:
     assert first == again != other
 
 
+@pytest.mark.parametrize("artists", [(), (None,) * 20, ("one", "two") * 5 + (None,) * 10])
+def test_folds_that_would_be_grouped_in_name_only_are_refused(artists: Any) -> None:
+    data = dataset([0, 1] * 10, artists=artists)
+
+    said = refusal(data, FoldPlan(5, 1, group_by="artist"))
+
+    assert said.startswith("folds cannot be grouped by artist: it is unknown for ")
+    assert "write the tags artist, or MusicBrainz's ids, into the documents" in said
+
+
+def test_what_is_inside_of_a_fold_need_not_be_known_as_well_as_the_whole() -> None:
+    # Of 24 artists 13 are known, but outside of the last fold only 8 of 19.
+    artists = (*(f"a{row}" for row in range(8)), *(None,) * 11, *(f"b{row}" for row in range(5)))
+    data = dataset([0, 1] * 12, artists=artists)
+    fold_of = np.array([0] * 19 + [1] * 5)
+
+    training, inner = FoldPlan(2, 1, group_by="artist").inside(data, fold_of, 1)
+
+    assert len(training.recordings) == len(inner) == 19
+
+
 def test_albums_are_grouped_by_release_group() -> None:
     albums = tuple(f"a{number // 4}" for number in range(40))
     data = dataset([0, 1] * 20, artists=("one",) * 40, release_groups=albums)
@@ -117,10 +138,6 @@ def test_recordings_of_unknown_groups_are_counted_and_no_group() -> None:
     (note,) = assignment.notes
     assert note.startswith("folds are grouped by artist: 17 artists, none in two folds")
     assert "of 2 recordings the artist is unknown, and each is taken for one of its own" in note
-
-
-def test_where_nobody_knows_any_group_each_recording_is_one() -> None:
-    assert grouped(dataset([0, 1] * 10)).ungrouped == 20
 
 
 def test_a_class_of_one_group_is_refused_with_a_remedy() -> None:
@@ -172,7 +189,7 @@ def test_recordings_without_a_given_fold_are_named() -> None:
 def test_a_given_fold_with_all_of_a_class_is_refused() -> None:
     said = refusal(dataset([0, 1, 0, 1]), given_folds("r000 r002", "r001 r003"))
 
-    assert "all recordings of class 'c0' are in fold 1" in said
+    assert "all recordings of class 'c0' are in fold 0" in said
     assert "none to train on" in said
 
 

@@ -249,7 +249,7 @@ def test_folds_that_are_given_are_the_number_of_folds() -> None:
     ("options", "sentence"),
     [
         ({"given_folds": [["a"], [1]]}, "1 is not a recording id"),
-        ({"given_folds": [["a"], ["b"], ["a"]]}, "'a' is in two folds, 1 and 3"),
+        ({"given_folds": [["a"], ["b"], ["a"]]}, "'a' is in two folds, 0 and 2"),
         ({"given_folds": [["a"]]}, "1 folds are not between 2 and 50"),
         ({"given_folds": "a"}, "not a list that holds a list of recording ids for each fold"),
         ({"given_folds": [["a"], ["b"]], "group_by": "artist"}, "leave out group_by"),

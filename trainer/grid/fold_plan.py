@@ -23,6 +23,7 @@ from trainer.dataset import Dataset
 from trainer.errors import DatasetError
 from trainer.grid.folds import assign_folds
 from trainer.grid.project import GROUP_NOUNS, Grouping, Project
+from trainer.tags import KNOWN
 from trainer.wording import counted, listed, shown
 
 Indices = NDArray[np.intp]
@@ -92,8 +93,14 @@ class FoldPlan:
         Raises
         ------
         DatasetError
-            A class is all of one group, or all in one fold; a recording has no fold, or two.
+            Of most recordings the group is unknown; a class is all of one group, or all in one
+            fold; a recording has no fold, or two.
         """
+        if self.group_by:
+            _check_known(dataset, self.group_by)
+        return self._assign(dataset)
+
+    def _assign(self, dataset: Dataset) -> Assignment:
         if self.given:
             assignment = _as_given(dataset, self.given)
         elif self.group_by:
@@ -119,10 +126,11 @@ class FoldPlan:
             if self.given:
                 _check_classes(training, fold_of[rows])
                 return training, fold_of[rows]
-            return training, self.assign(training).fold_of
+            # Not `assign`: of the whole enough groups are known, though of a part it may be fewer.
+            return training, self._assign(training).fold_of
         except DatasetError as error:
             raise DatasetError(
-                f"a nested estimate needs folds of all recordings but those of fold {fold + 1}, "
+                f"a nested estimate needs folds of all recordings but those of fold {fold}, "
                 f"and there {error}; or leave out the option nested"
             ) from error
 
@@ -130,8 +138,8 @@ class FoldPlan:
         return Assignment(assign_folds(dataset.recordings, dataset.labels, self.folds, self.seed))
 
     def _grouped(self, dataset: Dataset, group_by: Grouping) -> Assignment:
-        names = dataset.artists if group_by == "artist" else dataset.release_groups
-        groups, ungrouped = _numbered(names, len(dataset.recordings))
+        names = _names(dataset, group_by)
+        groups, ungrouped = _numbered(names)
         _check_groups(dataset, groups, names, group_by)
         fold_of = next(
             (
@@ -151,11 +159,30 @@ class FoldPlan:
         return Assignment(fold_of, groups, ungrouped, _group_notes(groups, ungrouped, group_by))
 
 
-def _numbered(names: Sequence[str | None], count: int) -> tuple[Indices, int]:
+def _names(dataset: Dataset, group_by: Grouping) -> tuple[str | None, ...]:
+    names = dataset.artists if group_by == "artist" else dataset.release_groups
+    return names or (None,) * len(dataset.recordings)
+
+
+def _check_known(dataset: Dataset, group_by: Grouping) -> None:
+    """Refuse folds that would be called grouped and are not."""
+    noun = GROUP_NOUNS[group_by]
+    names = _names(dataset, group_by)
+    unknown = names.count(None)
+    if unknown >= (1 - KNOWN) * len(names):
+        tags = "artist" if group_by == "artist" else "album and artist"
+        raise DatasetError(
+            f"folds cannot be grouped by {noun}: it is unknown for {unknown:,} of "
+            f"{counted(len(names), 'recording')}; write the tags {tags}, or MusicBrainz's ids, "
+            f"into the documents, give the folds yourself, or leave out the option group_by"
+        )
+
+
+def _numbered(names: Sequence[str | None]) -> tuple[Indices, int]:
     """Return numbers of groups by first appearance; without a name one is a group by itself."""
     numbers: dict[str, int] = {}
     groups, ungrouped = [], 0
-    for name in names or (None,) * count:
+    for name in names:
         if name is None:
             groups.append(len(numbers) + ungrouped)
             ungrouped += 1
@@ -223,7 +250,7 @@ def _check_classes(dataset: Dataset, fold_of: Indices) -> None:
     if alone:
         name, fold = alone
         raise DatasetError(
-            f"all recordings of class {shown(name)} are in fold {fold + 1}, so that there is none "
+            f"all recordings of class {shown(name)} are in fold {fold}, so that there is none "
             f"to train on when that fold is tested: spread them over folds, or over groups that "
             f"folds keep together, or leave the class out"
         )
@@ -263,7 +290,7 @@ def _resolved(
             elif fold_of.setdefault(recording, fold) != fold:
                 raise DatasetError(
                     f"recording {shown(recording)} is in two of the folds that are given, "
-                    f"{fold_of[recording] + 1} and {fold + 1}; leave it in one"
+                    f"{fold_of[recording]} and {fold}; leave it in one"
                 )
     return fold_of, unknown
 

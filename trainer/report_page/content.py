@@ -183,7 +183,7 @@ def content_of(report: Mapping[str, Any]) -> Page:
         ties=_ties(document),
         folds=tuple(
             Bar(f"fold {number}", value, _percent(value), baseline=document.majority_baseline)
-            for number, value in enumerate(document.fold_accuracies or (), start=1)
+            for number, value in enumerate(document.fold_accuracies or ())
         ),
         repeats=tuple(
             Bar(f"folds {number}", value, _percent(value), baseline=document.majority_baseline)
@@ -444,7 +444,7 @@ def _misclassified(document: ReportDocument) -> Iterator[Misclassified]:
                 predicted="none" if predicted is None else visible(predicted),
                 probability_of_actual=_at(of_actual, row),
                 probability_of_predicted=_at(of_predicted, row),
-                fold="" if fold is None else str(fold + 1),
+                fold="" if fold is None else str(fold),
             )
 
 
