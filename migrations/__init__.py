@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from migrations.address import masked_url, psycopg2_url
 
 __all__ = [
+    "DEADLINES",
     "VERSION_TABLE",
     "VERSION_TABLE_SCHEMA",
     "MigrationError",
@@ -51,6 +52,20 @@ VERSION_TABLE_SCHEMA = "public"
 ADVISORY_LOCK = 0x61636F7573746963
 
 LOCK_TIMEOUT = "10s"
+
+# libpq's parameters. Without them a call on a link that broke silently (a pulled cable, a frozen
+# host, a router that forgot the connection) blocks until the kernel gives up, after two hours.
+DEADLINES = {
+    # A server that does not answer: try again later rather than sit in connect().
+    "connect_timeout": 10,
+    # An idle connection whose other end is gone: noticed within 10 + 3 * 5 s; a lease lasts 60.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Bytes that we sent and nobody acknowledged (keepalives do not run then), in milliseconds.
+    "tcp_user_timeout": 20_000,
+}
 
 FOLDER = Path(__file__).parent
 
@@ -182,7 +197,10 @@ def _sql(name: str) -> str:
 
 @contextmanager
 def _transaction(url: str) -> Iterator[Connection]:
-    engine = create_engine(psycopg2_url(url), poolclass=NullPool)
+    address = psycopg2_url(url)
+    # What the URL says wins, as everywhere.
+    arguments = {key: value for key, value in DEADLINES.items() if key not in address.query}
+    engine = create_engine(address, poolclass=NullPool, connect_args=arguments)
     with _told_in_words(), engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         # A migration that waits for a lock makes all who come after it wait too.

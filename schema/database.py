@@ -17,22 +17,8 @@ STATEMENT_TIMEOUT = timedelta(seconds=60)
 # How much longer than the server's timeout the client waits, at least, before it cuts a call off.
 SERVER_FIRST = timedelta(seconds=1)
 
-# libpq's parameters. Without them a call on a link that broke silently (a pulled cable, a frozen
-# host, a router that forgot the connection) blocks until the kernel gives up, after two hours.
-DEADLINES = {
-    # A server that does not answer: try again later rather than sit in connect().
-    "connect_timeout": 10,
-    # An idle connection whose other end is gone: noticed within 10 + 3 * 5 s; a lease lasts 60.
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    # Bytes that we sent and nobody acknowledged (keepalives do not run then), in milliseconds.
-    "tcp_user_timeout": 20_000,
-}
-
-# The server's side of the same. It holds the row locks, so a client host that died must be noticed
-# there too; until then its job can be neither claimed nor rescued.
+# The server's side of `migrations.DEADLINES`. It holds the row locks, so a client host that died
+# must be noticed there too; until then its job can be neither claimed nor rescued.
 SERVER_SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -122,7 +108,7 @@ def _arguments(address: URL, name: str, statement_timeout: timedelta) -> dict[st
     options = [f"-c {setting}={value}" for setting, value in settings.items()]
     # Last, for the server takes the last value of a setting.
     options += address.normalized_query.get("options", ())
-    arguments = {**DEADLINES, "application_name": name}
+    arguments = {**migrations.DEADLINES, "application_name": name}
     chosen = {key: value for key, value in arguments.items() if key not in address.query}
     # The server is asked first: where it answers, it says why.
     deadline = statement_timeout + max(SERVER_FIRST, statement_timeout / 4)

@@ -109,8 +109,10 @@ def flushed_when_told_to_end(checkpoints: CheckpointFiles) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        checkpoints.flush()
-        os.kill(os.getpid(), number)
+        try:
+            checkpoints.flush()
+        finally:  # whatever came of that
+            os.kill(os.getpid(), number)
 
     before = signal.signal(signal.SIGTERM, handle)
     try:

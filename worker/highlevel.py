@@ -36,9 +36,6 @@ from worker.supervisor import Drain, Supervisor, Timer
 
 DONE, UNEXPECTED = 0, 1
 
-# What every line of its log has.
-KEYS = ("worker", "batch", "recording")
-
 STATEMENT_TIMEOUT = timedelta(seconds=60)
 
 # A batch takes less than a second, so whoever stops us need not wait as long as for a training.
@@ -86,7 +83,7 @@ def run(
     schema.errors.SchemaMismatch
         The database is older or newer than this program.
     """
-    telemetry.configure(settings.log_format, settings.log_level, keys=KEYS)
+    telemetry.configure(settings.log_format, settings.log_level, keys=telemetry.HIGHLEVEL_KEYS)
     source: Source = Published(settings.model_dir)
     if profile is not None:
         source = OfProfile(read_profile(profile), settings.model_dir)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from trainer.whole_file import sync_folder
+
 # Aside, a bundle that is being written begins with a dot and ends with ".part".
 _NAME = re.compile(r"\.?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,9})\.model(?:\..*)?")
 
@@ -25,7 +27,13 @@ class ModelStore:
     def path(self, job: UUID, attempt: int) -> Path:
         """Give the path of an attempt's bundle, in a folder that this call makes."""
         folder = self._folder(job)
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            for parent in (
+                folder.parent,
+                self.folder,
+            ):  # or the file's folder is gone after a crash
+                sync_folder(parent)
         return folder / f"{job}-{attempt}.model"
 
     def page(self, job: UUID, attempt: int) -> Path:

@@ -14,6 +14,7 @@ It is an output. No step of ours reads it. Gaia writes a pair of result files fo
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import unicodedata
@@ -27,6 +28,7 @@ import yaml
 from trainer.grid.project import Project
 from trainer.options import JobOptions
 from trainer.preprocessing.recipes import Step, recipe
+from trainer.whole_file import sync_folder
 from worker import descriptor_yaml
 from worker.attempt_folder import LOWLEVEL, AttemptFolder
 
@@ -87,6 +89,8 @@ class ProjectFolder:
         self._put(f"results/{name}.param", _yaml(parameters))
         self._put(f"results/{name}.result", _yaml(result(dataset.training, report)))
         self._put("results/report.tsv", "".join(_table(report["grid"])).encode())
+        for folder in (self.path / "results", self.path, self.path.parent):
+            sync_folder(folder)
 
     @property
     def _unfinished(self) -> Path:
@@ -94,7 +98,10 @@ class ProjectFolder:
 
     def _put(self, name: str, text: bytes) -> None:
         aside = self.folder.path / "aside"
-        aside.write_bytes(text)
+        with aside.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         aside.replace(self.path / name)
 
     def _project(self, class_name: str, dataset: "Dataset", options: JobOptions) -> dict[str, Any]:

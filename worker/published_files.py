@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from trainer.errors import ModelError
 from trainer.models.manifest import HISTORY_MAGIC
 from trainer.regular_files import open_regular
+from trainer.whole_file import sync_folder
 from trainer.wording import shown
 
 _FOLDER = "published"
@@ -73,7 +74,7 @@ class PublishedFiles:
             Path(aside).unlink(missing_ok=True)
             raise
         for made in (final.parent, parent, self.folder):
-            _sync(made)
+            sync_folder(made)
         return StoredFile(str(relative), digest)
 
     def find(self, path: str) -> Path:
@@ -143,12 +144,3 @@ def _copy(source: Path, target: int) -> tuple[str, str]:
 def _write(target: int, block: bytes) -> None:
     while block:
         block = block[os.write(target, block) :]
-
-
-def _sync(folder: Path) -> None:
-    """Make what was renamed in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

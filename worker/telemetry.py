@@ -18,7 +18,9 @@ from trainer.visible import visible, visible_lines
 Event = MutableMapping[str, Any]
 
 
+# What every JSON line of an evaluator has, and of a high-level worker.
 KEYS = ("worker", "job", "attempt")
+HIGHLEVEL_KEYS = ("worker", "batch", "recording")
 
 
 def configure(log_format: str, log_level: str, *, keys: Sequence[str] = KEYS) -> None:

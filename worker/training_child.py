@@ -9,6 +9,7 @@ to its parent's life.
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.ending import leave
 from worker.lifeline import die_with_parent, guard_group
 
 # Progress is for people; a tiny problem takes less than a millisecond.
@@ -131,5 +133,17 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
+def _end_of_main() -> int:
+    """Give the exit code; an error in one thread of a search leaves others in libsvm."""
+    try:
+        main()
+    except KeyboardInterrupt:  # somebody's `kill -INT`; Ctrl-C does not get here
+        return 128 + signal.SIGINT
+    except Exception:  # noqa: BLE001 - told as the interpreter itself would
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    leave(_end_of_main())

@@ -48,6 +48,7 @@ from schema.evaluation_jobs.history import (
 from schema.evaluation_jobs.measuring import QueueLoad, measure
 from schema.evaluation_jobs.operating import (
     cancel,
+    count_jobs,
     enqueue,
     legacy_running,
     list_jobs,
@@ -81,6 +82,7 @@ __all__ = [
     "attempt_outcome",
     "cancel",
     "claim",
+    "count_jobs",
     "deleted_jobs",
     "end",
     "ended_jobs",

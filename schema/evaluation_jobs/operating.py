@@ -1,11 +1,12 @@
 """What people do with evaluation jobs: ask for one, look at it, cancel it, try it again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, select, text
+from sqlalchemy import Connection, Row, Select, TextClause, select, text
 from sqlalchemy.exc import DBAPIError
 
 from schema import tables
@@ -15,6 +16,7 @@ from schema.evaluation_jobs.values import Attempt, JobDetails, JobStatus, Outcom
 
 __all__ = [
     "cancel",
+    "count_jobs",
     "enqueue",
     "legacy_running",
     "list_jobs",
@@ -61,19 +63,38 @@ LISTED = """
     )
     SELECT job.* FROM worker.evaluation_jobs job JOIN chosen USING (id)
 """
+OF_DATASET = "AND snapshot_id IN (SELECT id FROM dataset_snapshot WHERE dataset_id = :dataset)"
 LIST = text(LISTED.format(which="") + ORDERED)
-LIST_OF_DATASET = text(
-    LISTED.format(
-        which="AND snapshot_id IN (SELECT id FROM dataset_snapshot WHERE dataset_id = :dataset)"
-    )
-    + ORDERED
-)
+LIST_OF_DATASET = text(LISTED.format(which=OF_DATASET) + ORDERED)
 # Names are in the view alone for those who may look at the queue and not at the datasets.
 OF_NAME = """
     SELECT * FROM worker.evaluation_jobs
      WHERE status = ANY (:statuses) AND strpos(lower(dataset), lower(:dataset)) > 0
 """
 LIST_OF_NAME = text(OF_NAME + ORDERED)
+
+# Each kind by its index, as above: jobs that ended are many, and who follows the others asks often.
+COUNTED = """
+    SELECT status, count(*) AS jobs FROM dataset_eval_jobs
+     WHERE status = 'running' AND 'running' = ANY (:statuses) {which}
+  GROUP BY status
+ UNION ALL
+    SELECT status, count(*) FROM dataset_eval_jobs
+     WHERE status = 'pending' AND eval_location = 'local' AND 'pending' = ANY (:statuses) {which}
+  GROUP BY status
+ UNION ALL
+    SELECT status, count(*) FROM dataset_eval_jobs
+     WHERE status = 'pending' AND eval_location = 'remote' AND 'pending' = ANY (:statuses) {which}
+  GROUP BY status
+ UNION ALL
+    SELECT status, count(*) FROM dataset_eval_jobs
+     WHERE status IN ('done', 'failed') AND status = ANY (CAST(:ended AS eval_job_status[])) {which}
+  GROUP BY status
+"""
+COUNT = text(COUNTED.format(which=""))
+COUNT_OF_DATASET = text(COUNTED.format(which=OF_DATASET))
+NAMED = "SELECT status, count(*) FROM ({which}) found GROUP BY status"
+COUNT_OF_NAME = text(NAMED.format(which=OF_NAME))
 
 # The newest first: of the jobs that share the beginning of an id, that is the one in mind.
 MATCHING = text("""
@@ -167,18 +188,51 @@ def list_jobs(
     limit : int
         At most so many.
     """
-    statuses = [status] if isinstance(status, str) else list(status) or list(STATUSES)
-    ended = [one for one in statuses if one in ENDED]
-    values: dict[str, Any] = {"statuses": statuses, "ended": ended, "limit": limit}
-    if dataset is None:
-        rows = connection.execute(LIST, values)
-    elif isinstance(dataset, UUID):
-        rows = connection.execute(LIST_OF_DATASET, {**values, "dataset": dataset})
-    else:
-        wanted = storable(dataset, most=NAME_LENGTH)
-        del values["ended"]
-        rows = connection.execute(LIST_OF_NAME, {**values, "dataset": wanted})
+    values = {**_wanted(status, dataset), "limit": limit}
+    rows = connection.execute(_either(dataset, LIST, LIST_OF_DATASET, LIST_OF_NAME), values)
     return [JobStatus(**row._asdict()) for row in rows]
+
+
+def count_jobs(
+    connection: Connection,
+    *,
+    status: str | Sequence[str] = (),
+    dataset: UUID | str | None = None,
+) -> dict[str, int]:
+    """
+    Say how many jobs there are of each status, 0 left out.
+
+    Parameters
+    ----------
+    connection : Connection
+    status, dataset
+        Only these jobs, as `list_jobs` takes them.
+    """
+    statement = _either(dataset, COUNT, COUNT_OF_DATASET, COUNT_OF_NAME)
+    totals: Counter[str] = Counter()
+    for found, jobs in connection.execute(statement, _wanted(status, dataset)):
+        totals[found] += jobs
+    return dict(+totals)
+
+
+def _wanted(status: str | Sequence[str], dataset: UUID | str | None) -> dict[str, Any]:
+    statuses = [status] if isinstance(status, str) else list(status) or list(STATUSES)
+    values: dict[str, Any] = {
+        "statuses": statuses,
+        "ended": [one for one in statuses if one in ENDED],
+    }
+    if dataset is None:
+        return values
+    by_id = isinstance(dataset, UUID)
+    return {**values, "dataset": dataset if by_id else storable(str(dataset), most=NAME_LENGTH)}
+
+
+def _either(
+    dataset: UUID | str | None, of_all: TextClause, of_dataset: TextClause, of_name: TextClause
+) -> TextClause:
+    if dataset is None:
+        return of_all
+    return of_dataset if isinstance(dataset, UUID) else of_name
 
 
 def matching(connection: Connection, prefix: str, *, limit: int = 11) -> list[UUID]:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from tests.leftover_processes import all_gone
 from trainer.bench.grid import Answer, Order, extrapolated, made_splits, sampled
 from trainer.bench.made import made_rows
 from trainer.bench.made_models import made_models
@@ -345,6 +347,23 @@ def test_made_models_are_the_same_for_the_same_seed() -> None:
     first, again, other = (made_models(2, 40, 12, seed=seed)[1].model for seed in (1, 1, 2))
 
     assert first.to_bytes() == again.to_bytes() != other.to_bytes()
+
+
+@pytest.mark.parametrize("arguments", [("claim", "--jobs", 100_000), ("highlevel",)])
+def test_a_bench_that_is_told_to_end_leaves_no_server_and_no_files(
+    started: Callable[..., Any], tmp_path: Path, arguments: tuple[object, ...]
+) -> None:
+    process = started("bench", *arguments, TMPDIR=str(tmp_path))
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.glob("acoustic-bench-*/data/**/postmaster.pid")):
+        assert time.monotonic() < deadline, "its server was never started"
+        time.sleep(0.01)
+
+    process.terminate()
+
+    assert process.wait(60) == 143
+    assert all_gone(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_terminal_is_told_how_far_a_measurement_is(on_terminal: Callable[..., str]) -> None:

@@ -12,34 +12,12 @@ import pytest
 from click.testing import Result
 
 import examples
+from tests.leftover_processes import all_gone
 
 Start = Callable[..., subprocess.Popen[str]]
 Process = Callable[..., subprocess.CompletedProcess[str]]
 
 SMALL = ("-o", "preprocessing_values=normalized", "-o", "kernel_values=rbf", "-o", "c_values=5")
-
-
-def processes_of(folder: Path) -> set[int]:
-    """Processes that know of the folder by their arguments or their environment."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            try:
-                known = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if bytes(folder) in known:
-                found.add(int(entry.name))
-    return found
-
-
-def all_gone(folder: Path, *, within: float = 30) -> bool:
-    deadline = time.monotonic() + within
-    while processes_of(folder):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(

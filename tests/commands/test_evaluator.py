@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, text
 
 from schema.evaluation_jobs import JobDetails
@@ -77,6 +78,22 @@ def test_logs_can_be_json(process: Process, database_url: str, tmp_path: Path) -
     lines = (done.stdout + done.stderr).splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+@pytest.mark.parametrize("daemon", [("evaluator", "--once"), ("highlevel", "run", "--once")])
+def test_wrong_settings_are_told_as_the_log_is(process: Process, daemon: tuple[str, ...]) -> None:
+    wrong = {"DATABASE_URL": "", "ACOUSTIC_POLL_SECONDS": "x"}
+
+    plain = process(*daemon, **wrong)
+    objects = process(*daemon, **wrong, ACOUSTIC_LOG_FORMAT="json")
+    unknown = process(*daemon, **wrong, ACOUSTIC_LOG_FORMAT="xml")
+
+    assert plain.returncode == objects.returncode == unknown.returncode == 2
+    lines = [json.loads(line) for line in objects.stderr.splitlines()]
+    assert [line["event"].split()[0] for line in lines] == ["DATABASE_URL", "ACOUSTIC_POLL_SECONDS"]
+    assert all(line["level"] == "error" and line["worker"] is None for line in lines)
+    assert plain.stderr.startswith("Error: DATABASE_URL is not set")
+    assert "ACOUSTIC_LOG_FORMAT is 'xml'" in unknown.stderr
 
 
 def _settings(url: str, folder: Path) -> dict[str, str]:

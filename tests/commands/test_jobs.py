@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -229,6 +230,40 @@ def test_the_list_can_be_of_one_dataset(
     assert [json.loads(line)["id"] for line in by_id.splitlines()] == [str(done)]
     assert (neither.stdout, neither.stderr) == ("", "No such job.\n")
     assert empty.exit_code == 2
+
+
+@pytest.mark.usefixtures("done")
+def test_a_list_that_was_cut_tells_how_many_jobs_there_are(
+    on_database: Acoustic, job: Job, dataset: Callable[..., UUID]
+) -> None:
+    for name in ("moods of others", "genres"):
+        job(name)
+    keys = dataset("keys")
+    on_database("jobs", "enqueue", keys)
+
+    cut = on_database("jobs", "list", "--limit", "2")
+    whole = on_database("jobs", "list", "--limit", "4")
+    narrowed = on_database("jobs", "list", "--limit", "1", "--status", "pending", "--json")
+    named = on_database("jobs", "list", "--limit", "1", "--dataset", "moods")
+    alone = on_database("jobs", "list", "--limit", "1", "--dataset", keys)
+
+    assert cut.stderr == "2 of 4 jobs (3 pending, 1 done); --limit N shows more.\n"
+    assert whole.stderr == ""
+    assert narrowed.stderr == "1 of 3 jobs (3 pending); --limit N shows more.\n"
+    assert len(narrowed.stdout.splitlines()) == 1
+    assert (alone.exit_code, alone.stderr) == (0, "")
+    assert named.stderr == "1 of 2 jobs (1 pending, 1 done); --limit N shows more.\n"
+
+
+def test_a_job_that_waits_shows_that_its_queue_is_paused(
+    on_database: Acoustic, done: UUID, job: Job
+) -> None:
+    waits = job("genres")
+    on_database("jobs", "pause", "--reason", "new disks")
+
+    assert "new disks; acoustic jobs resume ends that." in on_database("jobs", "show", waits).stderr
+    assert "new disks" in on_database("jobs", "show", waits, "--json").stderr
+    assert on_database("jobs", "show", done).stderr == ""
 
 
 def test_who_may_only_enqueue_can_list_the_jobs_of_a_dataset_by_name(
@@ -569,6 +604,66 @@ def test_a_job_that_cannot_be_tried_again_is_an_error(
     assert runs.stdout == waits.stdout == ""
 
 
+def test_a_job_that_is_done_is_evaluated_anew_only_if_that_is_asked_for(
+    on_database: Acoustic, done: UUID, details: Details
+) -> None:
+    refused = on_database("jobs", "retry", done)
+    before = details(done).status.status
+    all_failed = on_database("jobs", "retry", "--failed")
+    taken = on_database("jobs", "retry", done, "--again")
+
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "is done" in refused.stderr
+    assert "--again evaluates it anew" in refused.stderr
+    assert before == "done"
+    assert all_failed.stdout == ""
+    assert taken.exit_code == 0
+    assert details(done).status.status == "pending"
+
+
+def test_the_result_of_a_former_attempt_is_called_that(on_database: Acoustic, done: UUID) -> None:
+    first = on_database("jobs", "show", done).stdout
+    on_database("jobs", "retry", done, "--again")
+    again = on_database("jobs", "show", done).stdout
+
+    assert "What follows" not in first
+    assert "What follows is the result of try 1 (" in again
+    assert again.index("the job is pending again") < again.index("66.67")
+
+
+def test_a_model_that_is_not_there_is_told_of(
+    on_database: Acoustic, engine: Engine, done: UUID, tmp_path: Path
+) -> None:
+    model = tmp_path / "1.model"
+    model.touch()
+    setting = text("UPDATE dataset_eval_jobs SET result = :result WHERE id = :job")
+    stored = json.dumps({**RESULT, "model": {"path": str(model)}})
+    with engine.begin() as connection:
+        connection.execute(setting, {"result": stored, "job": done})
+
+    there = on_database("jobs", "show", done).stdout
+    model.unlink()
+    missing = on_database("jobs", "show", done).stdout
+
+    assert "no such file" not in there
+    assert f"{model} (no such file on this host)" in missing
+
+
+def test_a_job_that_waits_for_its_next_attempt_says_so(
+    on_database: Acoustic, engine: Engine, claimed: EvaluationJob
+) -> None:
+    with engine.begin() as connection:
+        evaluation_jobs.end(
+            connection, claimed, outcome=Outcome.ERROR, message="Broke.", max_attempts=3
+        )
+
+    shown = on_database("jobs", "show", claimed.id).stdout
+
+    assert re.search(r"^next attempt +again in \d+ s$", shown, re.MULTILINE)
+    assert "progress" not in shown
+
+
 def test_a_lock_that_is_held_too_long_is_a_sentence(
     acoustic: Acoustic, engine: Engine, job: Job
 ) -> None:
@@ -609,7 +704,14 @@ def test_all_failed_jobs_are_tried_again_at_once(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--failed", "abcd"], ["abcd", "--since", "2h"], ["--failed", "--since", "2"]]
+    "arguments",
+    [
+        [],
+        ["--failed", "abcd"],
+        ["abcd", "--since", "2h"],
+        ["--failed", "--since", "2"],
+        ["--failed", "--again"],
+    ],
 )
 def test_retry_takes_a_job_or_those_that_failed(
     on_database: Acoustic, arguments: list[str]

@@ -16,6 +16,7 @@ from click.testing import Result
 
 import examples
 from tests.busy_processes import wait_until_busy
+from tests.preloaded.building import built
 from trainer.grid.engines import why_no_native
 from trainer.models.bundle import Model
 from worker.commands.file_training import Order
@@ -334,6 +335,28 @@ def test_a_signal_ends_a_search_in_the_middle_of_a_combination(
     assert process.wait(60) == code
 
     assert time.monotonic() - began < 5  # a second, and the end of a busy interpreter
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interruption_within_libsvm_ends_without_a_crash(
+    started: Start, tmp_path: Path, times: int
+) -> None:
+    ground_truth, documents = noise(tmp_path)
+    process = started(
+        *("train", ground_truth, documents, "--model", tmp_path / "a.model"),
+        *("--engine", "sklearn", "--jobs", "2"),
+        *("--preprocessing", "basic", "--kernel", "poly", "--c", "11,13", "--gamma", "3"),
+        LD_PRELOAD=str(built("slow_end", tmp_path)),
+    )
+    assert process.stderr is not None
+    while "documents: 600 of 600" not in process.stderr.readline():
+        assert process.poll() is None
+    wait_until_busy(process.pid)
+
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130
 
 
 def noise(folder: Path) -> tuple[Path, Path]:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,9 +16,10 @@ from click.testing import Result
 from rich.console import Console
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from schema import evaluation_jobs
-from schema.evaluation_jobs import EvaluationJob, Outcome, Usage, operating
+from schema import evaluation_jobs, pauses
+from schema.evaluation_jobs import EvaluationJob, JobStatus, Outcome, Usage, operating
 from worker.commands import watching
+from worker.commands.invocation import Invocation
 from worker.commands.job_table import JobTable
 from worker.embedded import EmbeddedPostgres
 
@@ -25,6 +27,7 @@ Acoustic = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
 
 HOUR = timedelta(hours=1)
+EVALUATION = {"queue": "evaluation"}
 USAGE = Usage(exit_code=0, signal=None, peak_memory=None, cpu_seconds=None)
 
 
@@ -60,6 +63,27 @@ def fail(engine: Engine, claimed: EvaluationJob) -> None:
             message="It broke.",
             terminal=True,
             max_attempts=3,
+        )
+
+
+def piped(out: Console) -> Invocation:
+    """An invocation whose results go to `out` and whose remarks to nobody."""
+    return Invocation(out, Console(file=io.StringIO()), {})
+
+
+def sight(jobs: list[JobStatus]) -> watching.Sight:
+    return watching.Sight(jobs=jobs, totals=Counter(job.status for job in jobs), paused=None)
+
+
+def enqueue_further(engine: Engine, stored: UUID, jobs: int) -> None:
+    """Enqueue so many copies of a job."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dataset_eval_jobs (snapshot_id) SELECT snapshot_id"
+                " FROM dataset_eval_jobs, generate_series(1, :jobs) WHERE id = :job"
+            ),
+            {"jobs": jobs, "job": stored},
         )
 
 
@@ -100,9 +124,9 @@ def test_a_job_that_did_not_change_is_not_written_again(
         jobs = evaluation_jobs.list_jobs(connection)
     console = Console(file=io.StringIO(), width=200)
 
-    with watching._view(console, json=False, positions=True) as show_jobs:
-        show_jobs(jobs)
-        show_jobs(jobs)
+    with watching._view(piped(console), json=False, positions=True) as show:
+        show(sight(jobs))
+        show(sight(jobs))
 
     assert isinstance(console.file, io.StringIO)
     assert len(console.file.getvalue().splitlines()) == 1
@@ -196,10 +220,10 @@ def test_of_many_jobs_only_what_happens_to_them_is_a_line(
     console = Console(file=io.StringIO(), width=200)
     look = watching._all(None)
 
-    with watching._view(console, json=False, positions=False) as show_jobs:
-        show_jobs(look(engine))
+    with watching._view(piped(console), json=False, positions=False) as show:
+        show(look(engine))
         finish(engine, claim())
-        show_jobs(look(engine))
+        show(look(engine))
 
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
@@ -217,13 +241,78 @@ def test_a_screen_shows_as_many_jobs_as_it_has_room_for_and_counts_the_others(
         jobs = evaluation_jobs.list_jobs(connection)
     console = Console(file=io.StringIO(), width=80, height=20)
 
-    console.print(watching.screen(jobs, lines=20))
+    console.print(watching.screen(sight(jobs), lines=20))
 
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) < 20
     assert lines[-1].strip() == "1 running, 29 pending"
     assert lines[-2].strip() == "… and 15 more"
+
+
+def test_a_screen_and_a_pipe_tell_how_deep_the_queue_is(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    enqueue_further(engine, job(), 999)
+    claim()
+    seen = watching._all(None)(engine)
+    terminal = Console(file=io.StringIO(), width=80, height=20)
+    invocation = piped(Console(file=io.StringIO(), width=200))
+
+    terminal.print(watching.screen(seen, lines=20))
+    with watching._view(invocation, json=False, positions=False) as show:
+        show(seen)
+        show(seen)
+
+    assert isinstance(terminal.file, io.StringIO)
+    assert isinstance(invocation.notes.file, io.StringIO)
+    assert terminal.file.getvalue().splitlines()[-2:] == [
+        "… and 985 more",
+        "1 running, 999 pending",
+    ]
+    assert invocation.notes.file.getvalue().replace("\n", " ").strip() == (
+        "800 further jobs (1 running, 999 pending in all) follow as these end."
+    )
+
+
+def test_a_watch_tells_that_the_queue_is_paused_and_that_it_goes_on(
+    engine: Engine, job: Callable[..., UUID]
+) -> None:
+    job()
+    look = watching._all(None)
+    invocation = piped(Console(file=io.StringIO(), width=200))
+    terminal = Console(file=io.StringIO(), width=60)
+    with engine.begin() as connection:
+        evaluation_jobs.pause(connection, reason="new disks, " * 30)
+
+    with watching._view(invocation, json=True, positions=False) as show:
+        paused = look(engine)
+        show(paused)
+        show(paused)
+        terminal.print(watching.screen(paused, lines=20))
+        with engine.begin() as connection:
+            evaluation_jobs.resume(connection)
+        show(look(engine))
+
+    assert isinstance(terminal.file, io.StringIO)
+    assert isinstance(invocation.notes.file, io.StringIO)
+    said = " ".join(invocation.notes.file.getvalue().split())
+    assert said.count("has been paused for") == 1
+    assert "resume ends that." in said
+    assert said.endswith("The queue is not paused any more.")
+    assert terminal.file.getvalue().splitlines()[-1].startswith("The queue has been paused for")
+
+
+def test_a_pause_is_no_news_of_a_job_that_runs(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    stored = job()
+    claim()
+    with engine.begin() as connection:
+        evaluation_jobs.pause(connection)
+
+    assert watching._one(stored)(engine).paused is None
+    assert watching._all(None)(engine).paused is None
 
 
 def test_jobs_of_a_dataset_are_watched_alone(
@@ -246,12 +335,16 @@ def test_jobs_of_a_dataset_are_watched_alone(
 
 def milliseconds(engine: Engine, jobs: int) -> float:
     """Give what the server takes for one look at so many jobs: planning and execution."""
-    statuses = {"statuses": ["running", "pending"], "ended": [], "limit": watching._MOST_JOBS}
-    explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {operating.LIST.text}")
+    values = {"statuses": ["running", "pending"], "ended": [], "limit": watching._MOST_JOBS}
+    taken = 0.0
     with engine.connect() as connection:
-        (plan,) = connection.execute(explain, statuses).scalar_one()
         assert connection.scalar(text("SELECT count(*) FROM dataset_eval_jobs")) == jobs
-    return float(plan["Planning Time"] + plan["Execution Time"])
+        asked = (operating.LIST, values), (operating.COUNT, values), (pauses.PAUSED, EVALUATION)
+        for statement, bound in asked:
+            explain = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
+            (plan,) = connection.execute(explain, bound).scalar_one()
+            taken += plan["Planning Time"] + plan["Execution Time"]
+    return taken
 
 
 def test_a_watch_of_a_thousand_jobs_costs_the_database_less_than_ten_milliseconds_a_second(
@@ -262,13 +355,9 @@ def test_a_watch_of_a_thousand_jobs_costs_the_database_less_than_ten_millisecond
 ) -> None:
     stored = dataset()
     with engine.begin() as connection:
-        evaluation_jobs.enqueue(connection, stored, None)
-        connection.execute(
-            text(
-                "INSERT INTO dataset_eval_jobs (snapshot_id) SELECT snapshot_id"
-                " FROM dataset_eval_jobs, generate_series(1, 999)"
-            )
-        )
+        first = evaluation_jobs.enqueue(connection, stored, None)
+    enqueue_further(engine, first, 999)
+    with engine.begin() as connection:
         connection.execute(text("ANALYZE"))
     claim()
 

@@ -98,7 +98,8 @@ FAULTS = {
         "one result all the same",
     ),
     "F25": Fault(
-        "model folder full, read-only, or forbidden",
+        "model folder full, read-only, or forbidden; its disk fails (EIO) on write, fsync or "
+        "rename",
         "attempt `error` that names the folder and the remedy; no row points to a missing file; "
         "tried again",
     ),
@@ -162,6 +163,4 @@ PARTS_NOT_INJECTED = {
     "there to lose one",
     "F24": "a step of the server's own clock: leases are moved instead, which is the same to the "
     "statements",
-    "F25": "EIO: no device that fails here; the sentence for it is tested by its error number "
-    "(test_host_fault.py)",
 }

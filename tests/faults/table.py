@@ -1,10 +1,11 @@
 """Plugin of pytest that writes the table of faults from what a run observed.
 
-python -m pytest -m fault -p tests.faults.table
+python -m pytest -m fault -p tests.faults.table                 all of it
+python -m pytest -m fault -p tests.faults.table --only F25      this row; the others stay
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class Observed:
 class Recorder:
     """Collects reports; with pytest-xdist those of all processes come here."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str]) -> None:
+        self.only = only
         self.seen: dict[str, dict[str, Observed]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -56,11 +58,45 @@ class Recorder:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if not hasattr(session.config, "workerinput") and self.seen:
-            replace_part(PAGE, "faults", "\n".join(table(self.seen)))
+            rows = list(table(self.seen))
+            if self.only:
+                rows = [row if _number(row) in self.only else old for row, old in _beside(rows)]
+            replace_part(PAGE, "faults", "\n".join(rows))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only", action="append", default=[], choices=list(FAULTS), metavar="FAULT")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Recorder(), "fault table")
+    config.pluginmanager.register(Recorder(config.getoption("--only")), "fault table")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep all tests of the faults that are asked for, so that their rows are whole."""
+    only = set(config.getoption("--only"))
+    if only:
+        chosen = [item for item in items if only & {*_faults(item)}]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def _faults(item: pytest.Item) -> Iterator[str]:
+    for marker in item.iter_markers("fault"):
+        yield from marker.args
+
+
+def _number(row: str) -> str:
+    return row.split("|")[1].strip()
+
+
+def _beside(rows: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give each row with the one that the page has."""
+    name = "faults"
+    text = PAGE.read_text().split(BEGIN.format(name))[1].split(END.format(name))[0]
+    old = {_number(row): row for row in text.strip().splitlines()}
+    for row in rows:
+        yield row, old[_number(row)]
 
 
 def replace_part(page: Path, name: str, content: str) -> None:

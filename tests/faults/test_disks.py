@@ -1,5 +1,8 @@
 """Disks that are full or may not be written to, and what lies on them when a process dies."""
 
+import errno
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ import pytest
 
 from tests.conftest import Recovery
 from tests.faults.processes import require_root
+from tests.preloaded.building import built
 
 Start = Callable[..., Any]
 Until = Callable[..., Any]
@@ -39,6 +43,29 @@ def fill(folder: Path) -> Path:
         while True:
             file.write(b"x" * 4096)
     return filler
+
+
+class FailingDisk:
+    """Folders whose disk fails for programs that run with `surroundings`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._rule = folder / "failing_disk.rule"
+        library = built("failing_disk", folder)
+        self.surroundings = {"LD_PRELOAD": str(library), "FAILING_DISK": str(self._rule)}
+
+    def fail(self, call: str, number: int, *, below: Path, after: int) -> None:
+        """Have a system call fail with an error's number; writing, once a file has some bytes."""
+        aside = self._rule.with_suffix(".aside")
+        aside.write_text(f"{call} {number} {after} {below}\n")
+        aside.replace(self._rule)
+
+    def heal(self) -> None:
+        self._rule.unlink()
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> FailingDisk:
+    return FailingDisk(tmp_path)
 
 
 def remount(folder: Path, options: str) -> None:
@@ -112,6 +139,73 @@ def test_a_model_folder_that_became_forbidden_fails_the_attempt_with_the_remedy(
     service.skip_backoff(job)
 
     service.wait_for(job, "done")
+
+
+@pytest.mark.fault("F25")
+@pytest.mark.parametrize(
+    ("call", "number", "room", "remedy"),
+    [
+        ("write", errno.EIO, 1000, "check the disk"),
+        pytest.param("fsync", errno.EIO, 0, "check the disk", marks=pytest.mark.slow),
+        pytest.param("fsync", errno.ENOSPC, 0, "make room there", marks=pytest.mark.slow),
+        pytest.param("rename", errno.EIO, 0, "check the disk", marks=pytest.mark.slow),
+        pytest.param("rename", errno.EACCES, 0, "let the evaluator's user", marks=pytest.mark.slow),
+    ],
+)
+def test_a_disk_that_fails_while_the_model_is_saved_fails_the_attempt_and_leaves_no_part_of_a_file(
+    call: str,
+    number: int,
+    room: int,
+    remedy: str,
+    *,
+    service: Any,
+    failing_disk: FailingDisk,
+    start_evaluator: Start,
+    until: Until,
+    recovery: Recovery,
+) -> None:
+    evaluator = start_evaluator(surroundings=failing_disk.surroundings)
+    failing_disk.fail(call, number, below=service.models, after=room)
+    job = service.job()
+    until(lambda: service.outcomes(job)[-1:] == ["error"])
+    attempt = service.show(job).attempts[0]
+    assert os.strerror(number) in attempt.error
+    assert str(service.models) in attempt.error
+    assert remedy in attempt.error
+    assert service.show(job).result is None
+    until(lambda: service.leftovers() == [])
+    assert service.bundles(job) == []
+
+    with recovery():
+        failing_disk.heal()
+        service.skip_backoff(job)
+        done = service.wait_for(job, "done")
+    (bundle,) = service.bundles(job)
+    assert done.result["model"]["path"] == str(bundle)
+    assert done.result["model"]["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert evaluator.process.poll() is None
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F25")
+def test_a_disk_that_fails_below_the_project_folder_fails_the_attempt_and_not_the_worker(
+    service: Any, failing_disk: FailingDisk, start_evaluator: Start, until: Until
+) -> None:
+    evaluator = start_evaluator(surroundings=failing_disk.surroundings)
+    # Nothing that the training says by a file arrives, neither its outcome nor what it prints.
+    failing_disk.fail("write", errno.EIO, below=service.projects, after=0)
+    job = service.job()
+    until(lambda: service.outcomes(job)[-1:] == ["error"])
+    error = service.show(job).attempts[0].error
+    assert "Input/output error" in error
+    assert "check the disk" in error
+    assert service.show(job).result is None
+    until(lambda: service.leftovers() == [])
+
+    failing_disk.heal()
+    service.skip_backoff(job)
+    service.wait_for(job, "done")
+    assert evaluator.process.poll() is None
 
 
 @pytest.mark.slow

@@ -1,3 +1,6 @@
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -352,3 +355,20 @@ def test_a_migration_waits_only_a_moment_for_a_lock(
     engine.dispose()
 
     assert migrations.current(acousticbrainz_url) is None
+
+
+def test_a_server_that_never_answers_is_given_up_at_a_deadline() -> None:
+    # In a process of its own, which can be ended where there is no deadline.
+    program = "import migrations, sys; migrations.upgrade(sys.argv[1])"
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"postgresql://nobody@127.0.0.1:{deaf.getsockname()[1]}/nothing"
+        done = subprocess.run(
+            [sys.executable, "-c", program, url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+
+    assert "timeout expired" in done.stderr

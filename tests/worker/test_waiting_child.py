@@ -78,13 +78,17 @@ def test_a_process_that_dies_while_it_waits_is_replaced_and_costs_no_job_an_atte
 
 
 def test_a_job_that_is_given_to_a_dead_process_is_begun_by_a_new_one(
-    service: Any, start_evaluator: Start, until: Until
+    service: Any,
+    start_evaluator: Start,
+    until: Until,
+    group_members: Callable[[int], list[int]],
 ) -> None:
     evaluator = start_evaluator(warm_child=1, poll_seconds=0.5)
     waiting = evaluator.child()
     until(lambda: ready(waiting), 60)
     evaluator.process.send_signal(signal.SIGSTOP)
     os.kill(waiting, signal.SIGKILL)
+    until(lambda: waiting not in group_members(waiting))  # until then its pipe can be written to
     job = service.job()
 
     evaluator.process.send_signal(signal.SIGCONT)

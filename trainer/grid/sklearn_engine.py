@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -61,7 +61,7 @@ class SklearnEngine:
     as processes, share the matrices, and leave nothing behind when the process is killed.
     libsvm cannot be stopped within a fit. A signal's handler is called at once all the same, but
     fits that have begun go on until they end or the process does: by `os._exit`, if
-    `fits_under_way` says so, for the interpreter's own end is not safe beside them.
+    `fits_under_way` says so, for the interpreter's own end crashes beside them.
     """
 
     jobs: int | None = None
@@ -106,10 +106,14 @@ class SklearnEngine:
             backend="threading",
             return_as="generator_unordered",
         )
+        left = Event()
         # Not inside the tasks: the filters belong to the process, not to a thread.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            yield from pool(delayed(self._solve)(problem, splits) for problem in problems)
+            try:
+                yield from pool(delayed(self._solve)(problem, splits, left) for problem in problems)
+            finally:
+                left.set()
 
     def fit(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> PairwiseSvm:
         """Train one machine; see `Engine.fit`."""
@@ -136,10 +140,20 @@ class SklearnEngine:
         )
         return Trained(svm, converged=machine.fit_status_ == 0)
 
-    def _solve(self, problem: Problem, splits: Sequence[Split]) -> Solution:
+    def _solve(self, problem: Problem, splits: Sequence[Split], left: Event) -> Solution | None:
+        """Return the solution; `None` once the search was left, for then nobody waits for it."""
+        # All of it counts: between two fits no thread may seem to be done that is about to go on.
+        with _under_way:
+            return self._cross_validated(problem, splits, left)
+
+    def _cross_validated(
+        self, problem: Problem, splits: Sequence[Split], left: Event
+    ) -> Solution | None:
         predicted = np.full(sum(len(split.testing_rows) for split in splits), -1, dtype=np.intp)
         converged = True
         for split in splits:
+            if left.is_set():
+                return None
             weights = class_weights(split.training_codes, balance=problem.balance_classes)
             try:
                 machine = self._fit(split.training, split.training_codes, problem, weights)
@@ -165,8 +179,7 @@ class SklearnEngine:
             cache_size=CACHE_MEGABYTES,
             max_iter=self.max_iterations,
         )
-        with _under_way:
-            return machine.fit(X, codes)
+        return machine.fit(X, codes)
 
 
 class _Counter:
@@ -189,7 +202,7 @@ _under_way = _Counter()
 
 
 def fits_under_way() -> int:
-    """Count the fits of this process that run at this moment, wanted or not."""
+    """Count the threads of this process that are at fits at this moment, wanted or not."""
     return _under_way.inside
 
 
@@ -200,13 +213,20 @@ def _aside(fit: Callable[[], SVC]) -> SVC:
     """
     fitted: Future[SVC] = Future()
 
-    def work() -> None:
-        try:
-            fitted.set_result(fit())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            fitted.set_exception(error)
+    begun = Event()
 
-    Thread(target=work, daemon=True).start()
+    def work() -> None:
+        with _under_way:
+            begun.set()
+            try:
+                fitted.set_result(fit())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                fitted.set_exception(error)
+
+    # Counted from here on, for a signal may come before the thread has counted itself.
+    with _under_way:
+        Thread(target=work, daemon=True).start()
+        begun.wait()
     return fitted.result()
 
 

@@ -1,7 +1,7 @@
 """The group behind ``acoustic``: commands loaded when they are called, and every error a sentence.
 
 Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's schema does not
-fit this version, 4 the one job that was run or watched failed, 130 interrupted.
+fit this version, 4 the one job that was run or watched failed, 130 interrupted (143 by SIGTERM).
 """
 
 import contextlib
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from worker.ending import leave
 
 INTERRUPTED = 130
 
@@ -84,8 +86,10 @@ class Application(click.Group):
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
             code = _report(error, debug="--debug" in arguments)
         _drop_what_cannot_be_written()
-        _leave_what_cannot_be_stopped(code)
-        sys.exit(code or 0)
+        if isinstance(code, str):  # what Python makes of a sentence for an exit code
+            click.echo(code, err=True)
+            code = 1
+        leave(code or 0)
 
 
 def _report(error: Exception, *, debug: bool) -> int:
@@ -103,15 +107,6 @@ def _drop_what_cannot_be_written() -> None:
     except OSError:
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-def _leave_what_cannot_be_stopped(code: Any) -> None:
-    # libsvm goes on in its threads after a signal, and crashes now and then when the interpreter
-    # takes itself apart around it: everything is in order by now, so the process ends at once.
-    engine = sys.modules.get("trainer.grid.sklearn_engine")
-    if isinstance(code, int) and engine is not None and engine.fits_under_way():
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def _tolerate_unprintable_characters() -> None:

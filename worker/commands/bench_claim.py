@@ -11,6 +11,7 @@ from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
 from worker.commands.parameters import CommaSeparated
+from worker.commands.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from worker.bench.claim import Figures, Order
@@ -57,7 +58,8 @@ def claim(invocation: Invocation, /, *, as_json: bool, against: list[str], **giv
 
     order = Order(**given, against=tuple(name for name in against if name != "none"))
     try:
-        figures = measure(order)
+        with ended_by_signals():  # or the data of its server stay
+            figures = measure(order)
     except MissingPeer as error:
         raise click.UsageError(str(error)) from error
     if as_json:

@@ -18,6 +18,7 @@ from worker.commands.bench_bounds import (
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
+from worker.commands.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from worker.bench.highlevel import Figures, Order
@@ -65,7 +66,8 @@ def highlevel(invocation: Invocation, /, *, as_json: bool, **given: Any) -> None
     require_room(
         room(order), f"models of {order.vectors:,} support vectors and {order.d:,} dimensions"
     )
-    figures = measure(order)
+    with ended_by_signals():  # or the data of its server stay
+        figures = measure(order)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures)) + "\n")
     else:

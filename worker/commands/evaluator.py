@@ -2,7 +2,7 @@
 
 import click
 
-from worker.commands.failures import told_in_log
+from worker.commands.failures import daemon_settings, told_in_log
 from worker.commands.invocation import Invocation
 
 
@@ -18,8 +18,10 @@ def evaluator(invocation: Invocation, *, once: bool) -> int:
     model's path back. SIGTERM ends it within ACOUSTIC_DRAIN_SECONDS; a job that cannot end by then
     is given back. Any number of evaluators may work on one database.
     """
-    settings = invocation.settings()
-    # Imported here, so that wrong settings are told at once.
+    # Further imports are below, so that wrong settings are told at once.
+    from worker.telemetry import KEYS  # noqa: PLC0415
+
+    settings = daemon_settings(invocation, keys=KEYS)
     from worker.commands.connections import in_words  # noqa: PLC0415
     from worker.evaluator import run  # noqa: PLC0415
 

@@ -5,14 +5,18 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
-from worker.commands.invocation import console
+from worker.commands.invocation import Invocation, console
 from worker.commands.text import visible_lines
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 UNEXPECTED = 1
 USAGE = 2
@@ -69,6 +73,38 @@ def report(error: Exception, *, debug: bool) -> int:
         _say_traceback(error)
     _say("This is a defect or an unforeseen state; the lines above say where it arose.")
     return UNEXPECTED
+
+
+def daemon_settings(invocation: Invocation, *, keys: Sequence[str]) -> "Settings":
+    """Read the settings; if they are wrong, say so as the daemon's log does.
+
+    Parameters
+    ----------
+    invocation
+        The call of the daemon.
+    keys
+        What every JSON line of it has, as `worker.telemetry.configure` takes them.
+
+    Raises
+    ------
+    worker.settings.SettingsError
+        They are wrong, and the log is for people or none knows for whom.
+    click.exceptions.Exit
+        In place of that, once every problem was told as an object.
+    """
+    from worker.settings import SettingsError  # noqa: PLC0415
+
+    try:
+        return invocation.settings()
+    except SettingsError as error:
+        if error.sound.get("log_format") != "json":
+            raise
+        from worker.telemetry import configure  # noqa: PLC0415
+
+        configure("json", "info", keys=keys)
+        for problem in error.problems:
+            logging.getLogger("worker.commands").error("%s", problem)  # noqa: TRY400
+        raise click.exceptions.Exit(USAGE) from error
 
 
 @contextmanager

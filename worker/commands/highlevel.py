@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from trainer.wording import listed
-from worker.commands.failures import told_in_log
+from worker.commands.failures import daemon_settings, told_in_log
 from worker.commands.figures import pairs, table
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
@@ -53,10 +53,12 @@ def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int 
     them as AcousticBrainz does. SIGTERM ends it after the batch that it is at. Any number of them
     may work on one database, on any number of hosts; one uses about one processor.
     """
-    settings = invocation.settings()
+    # Further imports are below, so that wrong settings are told at once.
+    from worker.telemetry import HIGHLEVEL_KEYS  # noqa: PLC0415
+
+    settings = daemon_settings(invocation, keys=HIGHLEVEL_KEYS)
     if batch is not None:
         settings = replace(settings, batch_size=batch)
-    # Imported here, so that wrong settings are told at once.
     from worker.commands.connections import in_words  # noqa: PLC0415
     from worker.highlevel import run as run_worker  # noqa: PLC0415
 

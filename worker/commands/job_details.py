@@ -1,8 +1,10 @@
 """All there is to know about a job, as ``jobs show`` and the demo show it."""
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import suppress
 from datetime import UTC, datetime
 from json import dumps
+from pathlib import Path
 from signal import Signals, strsignal
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.text import Text
 from schema.evaluation_jobs import Attempt, JobDetails, Outcome
 from worker.commands.evaluations import misclassified, show_left_out, summary
 from worker.commands.figures import at, number, pairs, show_rows, table
-from worker.commands.job_status import age, progress, time_left
+from worker.commands.job_status import again, age, progress, time_left
 from worker.commands.progress import duration
 from worker.commands.text import plain, visible, visible_lines
 
@@ -48,6 +50,8 @@ def show_details(
         _show_tracebacks(console, details.attempts)
     if details.result is not None:
         console.print()
+        if details.status.status != "done":
+            console.print(Text(f"{_former(details)}:", "bold yellow"), soft_wrap=True)
         show_result(console, details.result, most=None if everything else _FEW)
         listed = (misclassified(details.result), at(details.result, "left_out"))
         if not everything and any(isinstance(x, Sized) and len(x) > _FEW for x in listed):
@@ -65,6 +69,13 @@ def show_result(console: Console, result: Any, *, most: int | None) -> None:
     console.print(pairs(_where(result)))
 
 
+def _former(details: JobDetails) -> str:
+    """Say whose result it is that a job still has."""
+    done = [one for one in details.attempts if one.outcome is Outcome.DONE]
+    which = f"try {done[-1].attempt} ({done[-1].ended:%Y-%m-%d %H:%M:%S})" if done else "before"
+    return f"What follows is the result of {which}; the job is {details.status.status} again"
+
+
 def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
     status = details.status
     yield "job", status.id
@@ -72,6 +83,8 @@ def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
     yield "status", status.status
     if status.position is not None:
         yield "queue", f"number {status.position}"
+    if again(status):
+        yield "next attempt", again(status)
     if progress(status):
         yield "progress", progress(status)
     left = time_left(status)
@@ -143,7 +156,7 @@ def _where(result: Any) -> Iterator[tuple[str, str]]:
     model = at(result, "model", "path")
     history = at(result, "history_path")
     for label, value in (
-        ("model", model),
+        ("model", model if model is None else f"{model}{_if_missing(model)}"),
         ("SHA-256", at(result, "model", "sha256")),
         # AcousticBrainz's name for the model; in its own results it is the only one.
         ("history", history if history != model else None),
@@ -152,3 +165,11 @@ def _where(result: Any) -> Iterator[tuple[str, str]]:
     ):
         if value:
             yield label, visible(value)
+
+
+def _if_missing(path: Any) -> str:
+    # A result is JSON that anybody may have written: whatever cannot be looked at is left at that.
+    with suppress(OSError, ValueError):
+        if isinstance(path, str) and not Path(path).is_file():
+            return " (no such file on this host)"
+    return ""

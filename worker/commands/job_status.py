@@ -28,6 +28,18 @@ def paused_sentence(pause: Pause, *, resume: str = "acoustic jobs resume") -> st
     )
 
 
+def told_totals(totals: Mapping[str, int]) -> str:
+    """Say how many jobs there are of each status.
+
+    Examples
+    --------
+    >>> told_totals({"pending": 1000, "running": 1, "failed": 0})
+    '1 running, 1,000 pending'
+    """
+    ordered = ("running", "pending", *ENDED)
+    return ", ".join(f"{totals[status]:,} {status}" for status in ordered if totals.get(status))
+
+
 def left_to_others(job: JobStatus) -> bool:
     """Whether no worker of this database does the job: it is remote, or nobody has it."""
     if job.status == "running":
@@ -92,7 +104,7 @@ def reason_of(job: JobStatus) -> str:
     """Why it failed, or failed last; before that, when it is tried again."""
     if job.status in ("running", "done"):
         return ""
-    return ": ".join(filter(None, [progress(job), visible(job.reason or "")]))
+    return ": ".join(filter(None, [again(job), visible(job.reason or "")]))
 
 
 def time_left(job: JobStatus) -> float | None:
@@ -108,11 +120,16 @@ def _enough_done(job: JobStatus) -> bool:
 
 
 def progress(job: JobStatus) -> str:
-    """How far the attempt is, or when the next one may start."""
+    """How far the attempt is."""
     done, total = (number(at(job.progress, key)) for key in ("done", "total"))
     if done is not None and total:
         share = f" {100 * done / total:.0f} %"
         return f"{visible(at(job.progress, 'stage'))} {done:.0f}/{total:.0f}{share}"
+    return ""
+
+
+def again(job: JobStatus) -> str:
+    """When the next attempt may start, if it has to wait."""
     if job.retry_at is not None and job.retry_at > datetime.now(UTC):
         return f"again in {age(datetime.now(UTC), until=job.retry_at)}"
     return ""

@@ -44,11 +44,14 @@ class JobTable:
         Draw the progress too, where there is room.
     most
         Lines for jobs; those that do not fit are counted below. `None`: as many as it takes.
+    beyond
+        Further jobs, to be counted with those that do not fit.
     """
 
     jobs: Sequence[JobStatus]
     bars: bool = False
     most: int | None = None
+    beyond: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay it out for the width that there is."""
@@ -61,9 +64,15 @@ class JobTable:
             if left is not None:
                 left -= len(console.render_lines(row, options))
                 if left < 0:
-                    yield Text(f"… and {len(self.jobs) - shown} more", style="dim")
+                    yield self._more(len(self.jobs) - shown + self.beyond)
                     return
             yield row
+        if self.beyond:
+            yield self._more(self.beyond)
+
+    @staticmethod
+    def _more(jobs: int) -> Text:
+        return Text(f"… and {jobs:,} more", style="dim")
 
 
 @dataclass(frozen=True)

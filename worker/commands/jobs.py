@@ -9,12 +9,19 @@ import click
 from sqlalchemy import Connection
 
 from schema import evaluation_jobs
+from schema.evaluation_jobs import JobStatus
 from worker.commands.connections import database, transaction
 from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
 from worker.commands.job_references import resolve
-from worker.commands.job_status import ENDED, as_json, paused_sentence, status_fields
+from worker.commands.job_status import (
+    ENDED,
+    as_json,
+    paused_sentence,
+    status_fields,
+    told_totals,
+)
 from worker.commands.job_table import JobTable
 from worker.commands.parameters import DATASET, DURATION, job_options
 from worker.commands.text import plain, visible
@@ -111,14 +118,30 @@ def list_(
     """
     with database(invocation) as engine, engine.connect() as connection:
         found = evaluation_jobs.list_jobs(connection, status=status, dataset=dataset, limit=limit)
+        # Nobody needs a count of what is all there to see.
+        cut = len(found) == limit
+        totals = (
+            evaluation_jobs.count_jobs(connection, status=status, dataset=dataset) if cut else {}
+        )
         pause = evaluation_jobs.paused(connection)
     if pause is not None:
         invocation.notes.print(plain(paused_sentence(pause)), soft_wrap=True)
+    _show_list(invocation, found, json=json, narrowed=bool(status) or dataset is not None)
+    total = sum(totals.values())
+    if total > len(found):
+        invocation.notes.print(
+            f"{len(found):,} of {total:,} jobs ({told_totals(totals)}); --limit N shows more.",
+            soft_wrap=True,
+        )
+
+
+def _show_list(
+    invocation: Invocation, found: list[JobStatus], *, json: bool, narrowed: bool
+) -> None:
     if json:
         for job in found:
             invocation.out.print(as_json(job), soft_wrap=True)
     elif not found:
-        narrowed = status or dataset is not None
         invocation.notes.print("No such job." if narrowed else "No job yet.")
     elif invocation.out.is_terminal:
         invocation.out.print(JobTable(found))
@@ -140,6 +163,10 @@ def show(
     """Show options, attempts, and what the evaluation says."""
     with database(invocation) as engine, engine.connect() as connection:
         details = evaluation_jobs.show(connection, resolve(connection, job))
+        waits = details.status.position is not None
+        pause = evaluation_jobs.paused(connection) if waits else None
+    if pause is not None:
+        invocation.notes.print(plain(paused_sentence(pause)), soft_wrap=True)
     if json:
         invocation.out.print(as_json(details), soft_wrap=True)
     else:
@@ -192,24 +219,28 @@ def cancel(invocation: Invocation, job: str) -> None:
 @click.option("--since", type=DURATION, metavar="AGE", help="… within this time, such as 2h or 7d.")
 @click.option("--reason", help="… for a reason that contains this; also cancelled ones.")
 @click.option("--dry-run", is_flag=True, help="Print their ids and change nothing.")
+@click.option("--again", is_flag=True, help="Evaluate a job anew that is done; with JOB alone.")
 @click.pass_obj
 def retry(
     invocation: Invocation,
     job: str | None,
     *,
+    again: bool,
     failed: bool,
     since: timedelta | None,
     reason: str | None,
     dry_run: bool,
 ) -> None:
-    """Set a job that nobody works on, or all failed ones, back to pending, with fresh attempts."""
+    """Set a job that failed or waits, or all failed ones, back to pending, with fresh attempts."""
     if (job is None) != failed:
         raise click.UsageError("Name a job, or take all that failed with --failed.")
     if job is not None and (since or reason or dry_run):
         raise click.UsageError("--since, --reason and --dry-run go with --failed.")
+    if failed and again:
+        raise click.UsageError("--again goes with a job: --failed takes none that are done.")
     with transaction(invocation) as connection:
         if job is not None:
-            answer = _retry_one(connection, job)
+            answer = _retry_one(connection, job, again=again)
             invocation.out.print(plain(answer), soft_wrap=True)
             return
         found = evaluation_jobs.retry_failed(connection, age=since, reason=reason, dry_run=dry_run)
@@ -219,9 +250,13 @@ def retry(
     invocation.notes.print(f"{len(found)} failed jobs {done}.")
 
 
-def _retry_one(connection: Connection, job: str) -> str:
+def _retry_one(connection: Connection, job: str, *, again: bool) -> str:
     wanted = resolve(connection, job)
     before = evaluation_jobs.show(connection, wanted).status
+    if before.status == "done" and not again:
+        raise CommandError(
+            f"Job {wanted} is done, and nothing of it has to be retried; --again evaluates it anew."
+        )
     answer = evaluation_jobs.retry(connection, wanted)
     after = evaluation_jobs.show(connection, wanted).status
     # The answer is a sentence for people; what was done is in the job.

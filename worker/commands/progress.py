@@ -1,7 +1,7 @@
 """Progress of a long search: a bar for a person, now and then a line for a log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -18,8 +18,10 @@ from rich.progress import (
 
 from worker.commands.text import visible
 
-# A log of an hour's search should fit on a screen or two.
-_SECONDS_BETWEEN_LINES = 30.0
+# Somebody may look on at first, and a log of a day should still fit on a screen or two: lines come
+# after some seconds, and later after a share of the time that the stage has taken.
+_SECONDS_BETWEEN_LINES = 5.0
+_SHARE_BETWEEN_LINES = 0.1
 
 
 class Step(Protocol):
@@ -43,7 +45,11 @@ class Watcher(Protocol):
 def shown(console: Console) -> Iterator[Watcher]:
     """Give a function that shows each step it is told of on `console`."""
     if not console.is_terminal:
-        yield Lines(console)
+        lines = Lines(console)
+        try:
+            yield lines
+        finally:
+            lines.end()
         return
     with Progress(
         TextColumn("{task.description}", markup=False),
@@ -71,22 +77,39 @@ class Bars:
 
 
 class Lines:
-    """A line when a stage starts and ends, and every half minute in between."""
+    """A line when a stage starts, one where it ends, and now and then one in between."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
-        self.stage = ""
-        self.stage_began = self.last_line = time.monotonic()
+        self.clock = clock
+        self.began = self.last_line = clock()
+        self.step: Step | None = None
+        self.told = False
 
     def __call__(self, step: Step, /) -> None:
         """Write a line if it is time for one."""
-        now = time.monotonic()
-        if step.stage != self.stage:
-            self.stage, self.stage_began = step.stage, now
-        elif step.done < step.total and now - self.last_line < _SECONDS_BETWEEN_LINES:
+        now = self.clock()
+        if self.step is None or step.stage != self.step.stage:
+            self.end()
+            self.began = now
+        elif (step.done, step.total) == (self.step.done, self.step.total):
             return
-        self.last_line = now
-        left = remaining_seconds(step, elapsed=now - self.stage_began)
+        elif now - self.last_line < self._pause(now):
+            self.step, self.told = step, False
+            return
+        self._tell(step, now)
+
+    def end(self) -> None:
+        """Write where the stage stands, if that was not written yet."""
+        if self.step is not None and not self.told:
+            self._tell(self.step, self.clock())
+
+    def _pause(self, now: float) -> float:
+        return max(_SECONDS_BETWEEN_LINES, _SHARE_BETWEEN_LINES * (now - self.began))
+
+    def _tell(self, step: Step, now: float) -> None:
+        self.step, self.told, self.last_line = step, True, now
+        left = remaining_seconds(step, elapsed=now - self.began)
         rest = f", about {duration(left)} left" if left else ""
         self.console.print(f"{visible(step.stage)}: {step.done} of {step.total}{rest}")
 
