@@ -27,7 +27,7 @@ from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
 from trainer.trained_on import trained_on
 from trainer.verdict import Figures, Verdict, verdict_of
-from trainer.wording import listed
+from trainer.wording import counted, listed, shown
 
 Indices = NDArray[np.intp]
 
@@ -106,6 +106,16 @@ class Evaluation:
     held_out: HeldOut | None
     versions: Mapping[str, str]
     timings: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        best = self.best.combination
+        return (
+            f"<Evaluation of {shown(self.dataset.name)}: {self.accuracy:g} % of "
+            f"{counted(len(self.dataset.recordings), 'recording')} by {best.preprocessing}, "
+            f"{best.kernel}, C 2^{best.c_exponent}, gamma 2^{best.gamma_exponent}, "
+            f"the best of {counted(len(self.results), 'combination')}>"
+        )
 
     @property
     def fold_of(self) -> Indices:

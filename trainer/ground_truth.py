@@ -32,7 +32,7 @@ from trainer.selection import (
     limit_class_sizes,
     select,
 )
-from trainer.wording import counted, listed, shown
+from trainer.wording import counted, enumerated, listed, shown
 
 __all__ = ["GroundTruth", "Selection", "artist_filter", "limit_class_sizes", "select"]
 
@@ -67,6 +67,14 @@ class GroundTruth:
     name: str
     classes: Mapping[str, tuple[str, ...]]
     repeated: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<GroundTruth {shown(self.name)}: "
+            f"{counted(sum(map(len, self.classes.values())), 'recording')} of "
+            f"{enumerated(self.classes)}>"
+        )
 
     @classmethod
     def from_classes(cls, name: str, classes: Iterable[tuple[str, Iterable[str]]]) -> Self:

@@ -73,6 +73,13 @@ class Judgement:
     seen: tuple[str, ...] = ()
     knows: bool = False
 
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Judgement of {self.model!r} by {self.ground_truth!r}: "
+            f"{counted(len(self.predictions), 'prediction')}, {len(self.unusable):,} unusable>"
+        )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, sorted: those of the ground truth, and what else the model answers."""
