@@ -221,7 +221,7 @@ def prepare(
         left_out={**left_out, **dict.fromkeys(missing, MISSING)},
         missing=missing,
         removed=removed,
-        notes=(*options.notes, *selection.notes),
+        notes=(*options.notes, *ground_truth.notes, *selection.notes),
     )
 
 
@@ -287,8 +287,8 @@ def _present(
     if otherwise == "fail":
         raise DatasetError(
             f"{counted(len(missing), 'recording')} of the dataset without low-level document: "
-            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or set "
-            f"the option missing to 'leave out'"
+            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or leave "
+            f'them out by the option missing (on the command line, --missing "leave out")'
         )
     classes = {
         name: tuple(recording for recording in members if recording in documents)

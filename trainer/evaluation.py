@@ -129,7 +129,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Cross-validated accuracy in percent, with two decimals; optimistic, see `nested`."""
+        """Cross-validated accuracy in percent, by the folds that chose; see `corrected`."""
         return round(self.scores.accuracy, DECIMALS)
 
     @property

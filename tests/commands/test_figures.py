@@ -98,10 +98,24 @@ def test_a_result_of_acousticbrainz_is_shown() -> None:
     assert "132" in text
 
 
-def test_the_best_of_many_is_called_optimistic() -> None:
+@pytest.mark.parametrize(
+    ("corrected", "said"),
+    [
+        (79.37, "79.37 %  (0.63 points lower; what"),
+        (18.41, "18.41 %  (61.59 points lower; what"),
+        (80.0, "80.00 %  (no lower; what"),
+        (80.4, "80.40 %  (no lower; what"),
+    ],
+)
+def test_the_best_of_many_says_by_how_much_it_flatters_itself(corrected: float, said: str) -> None:
     point = {"accuracy": 80.0, "converged": True, "error": None}
+    estimate = {"accuracy": {"value": corrected}}
 
-    assert "best of 3 combinations" in shown({"accuracy": 80, "grid": [point] * 3})
+    text = shown({"accuracy": 80, "grid": [point] * 3, "corrected": estimate})
+
+    assert "best of 3 combinations" in text
+    assert said in text
+    assert "optimistic" not in text
     assert "best of" not in shown({"accuracy": 80, "grid": [point]})
 
 
