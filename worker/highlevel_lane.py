@@ -155,6 +155,9 @@ class Lane:
             step = self._link.run(
                 lambda connection: highlevel.sweep(connection, limit=SWEEP_LIMIT, pause=pause)
             )
+            if step is None and self._link.run(highlevel.restore_sweep):
+                self._log.warning("the row of worker.highlevel_sweep was gone; sweeping anew")
+                continue
             if step is None:  # another worker is at it, or the next round has not come
                 self._swept_all = True
                 break

@@ -65,7 +65,7 @@ GRANT INSERT (model, model_version, status) ON public.model TO acoustic_worker;
 GRANT INSERT (model, name, version, sha256, content, classes, provenance)
     ON worker.models TO acoustic_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON worker.highlevel_queue TO acoustic_worker;
-GRANT SELECT, UPDATE ON worker.highlevel_sweep TO acoustic_worker;
+GRANT SELECT, INSERT, UPDATE ON worker.highlevel_sweep TO acoustic_worker;
 
 DO $$
 DECLARE

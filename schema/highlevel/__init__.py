@@ -37,7 +37,7 @@ from schema.highlevel.operating import (
     submissions,
 )
 from schema.highlevel.reading import document_of
-from schema.highlevel.sweeping import backfill, sweep
+from schema.highlevel.sweeping import backfill, has_sweep, restore_sweep, sweep
 from schema.highlevel.values import Backlog, FailedRecording, Outputs, Pass, Recording
 from schema.highlevel.writing import dismiss, exhaust, fail, leave, put_off, write
 
@@ -58,11 +58,13 @@ __all__ = [
     "exhaust",
     "fail",
     "give_back",
+    "has_sweep",
     "leave",
     "list_failed",
     "lock",
     "put_off",
     "read",
+    "restore_sweep",
     "retry",
     "retry_all",
     "retry_refused",

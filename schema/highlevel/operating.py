@@ -76,7 +76,7 @@ BACKLOG = text("""
            (SELECT min(enqueued) FROM (SELECT enqueued FROM worker.highlevel_queue
                                         WHERE failed IS NULL LIMIT :most) t) AS oldest,
            s.after AS swept_after, s.ended AS sweep_ended
-      FROM worker.highlevel_sweep s
+      FROM (SELECT) one LEFT JOIN worker.highlevel_sweep s ON true
 """)
 
 BACKFILLS = text("""

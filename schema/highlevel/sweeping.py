@@ -8,7 +8,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from schema.highlevel.values import Pass
 
-__all__ = ["backfill", "sweep"]
+__all__ = ["backfill", "has_sweep", "restore_sweep", "sweep"]
 
 # Below every id there may be.
 BEFORE_ALL = -(2**31)
@@ -21,6 +21,10 @@ CURSOR = text("""
      WHERE after IS NOT NULL OR ended IS NULL OR ended < now() - CAST(:pause AS interval)
        FOR UPDATE SKIP LOCKED
 """)
+
+HAS_SWEEP = text("SELECT EXISTS (SELECT FROM worker.highlevel_sweep)")
+
+RESTORE_SWEEP = text("INSERT INTO worker.highlevel_sweep DEFAULT VALUES ON CONFLICT DO NOTHING")
 
 # The chunk is cut first, by the primary key alone; then one look into an index for each id, a
 # scalar subquery so that no statistics can make a join over all of history out of it. A recording
@@ -141,6 +145,20 @@ def sweep(connection: Connection, *, limit: int, pause: timedelta) -> Pass | Non
     found = _step(connection, SWEEP, cursor.after, {"limit": limit})
     connection.execute(MOVE_CURSOR, {"after": found.after})
     return found
+
+
+def has_sweep(connection: Connection) -> bool:
+    """Tell whether the row is there that says how far the sweep is."""
+    found: bool = connection.execute(HAS_SWEEP).scalar_one()
+    return found
+
+
+def restore_sweep(connection: Connection) -> bool:
+    """Make that row again if somebody deleted it; say whether it was gone.
+
+    Without it nobody sweeps, and nothing says so. The sweep begins anew.
+    """
+    return not has_sweep(connection) and connection.execute(RESTORE_SWEEP).rowcount == 1
 
 
 def backfill(

@@ -131,6 +131,7 @@ def test_the_worker_may_write_what_it_computes_and_nothing_else(engine: Engine) 
         ("worker.highlevel_queue", "DELETE"),
         ("worker.highlevel_queue", "INSERT"),
         ("worker.highlevel_queue", "UPDATE"),
+        ("worker.highlevel_sweep", "INSERT"),
         ("worker.highlevel_sweep", "UPDATE"),
         ("worker.models", "INSERT"),
     }

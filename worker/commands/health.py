@@ -18,6 +18,7 @@ from migrations import masked_url
 from schema import evaluation_jobs
 from schema.database import check_revision, connect
 from schema.errors import SchemaMismatch
+from schema.highlevel import has_sweep
 from schema.models import published_files
 from schema.pauses import Queue, paused
 from worker.commands.connections import explained
@@ -180,6 +181,10 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
         if pause is not None:
             told = paused_sentence(pause, resume="acoustic highlevel resume")
             yield Finding("highlevel", told, State.WARNING)
+        if not has_sweep(connection):
+            found = "the row of worker.highlevel_sweep is gone, and with it how far the sweep is"
+            remedy = "acoustic highlevel run makes it again, and sweeps from the first document on."
+            yield Finding("highlevel", found, State.WARNING, remedy)
         yield from _published(connection, models)
 
 
