@@ -32,6 +32,7 @@ from trainer.wording import shown
 __all__ = [
     "check_id",
     "document_files",
+    "document_name",
     "parse_json",
     "parse_yaml",
     "read_documents",
@@ -173,10 +174,14 @@ def _split(name: str) -> tuple[str, str]:
     return stem, suffix.lower()
 
 
-def _file_source(path: Path) -> _Source:
+def document_name(path: Path) -> str:
+    """Give the name of a document's file without its suffixes."""
     # A name that is not UTF-8 comes with half surrogate pairs in it.
-    stem = os.fsencode(_split(path.name)[0]).decode(errors="backslashreplace")
-    return _Source(recording_id(stem), _shown_path(path), partial(_read_file, path))
+    return os.fsencode(_split(path.name)[0]).decode(errors="backslashreplace")
+
+
+def _file_source(path: Path) -> _Source:
+    return _Source(recording_id(document_name(path)), _shown_path(path), partial(_read_file, path))
 
 
 def _read_file(path: Path) -> Any:

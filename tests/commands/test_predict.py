@@ -32,6 +32,32 @@ def test_every_document_gets_a_line_in_the_order_of_the_file(
     assert output["probability"] == output["all"][output["value"]]
 
 
+def test_the_ids_are_those_of_the_lines(
+    acoustic: Acoustic, model: Path, corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    mbid = "00C47EA6-0000-4000-8000-00000000000a"
+    given = [f"{mbid}-0", f"{mbid}-1", mbid]
+    document = next(iter(corpus.values()))
+    documents = tmp_path / "documents.jsonl"
+    documents.write_text("\n".join(json.dumps({"id": i, "document": document}) for i in given))
+
+    result = acoustic("predict", model, "--documents", documents)
+
+    assert [line["id"] for line in lines(result)] == given
+
+
+def test_the_ids_are_what_files_are_called(
+    acoustic: Acoustic, model: Path, corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    names = [f"00c47ea6-0000-4000-8000-00000000000a-{number}" for number in range(2)]
+    good = json.dumps(next(iter(corpus.values()))).encode()
+    documents = folder(tmp_path / "documents", {f"{name}.json": good for name in names})
+
+    result = acoustic("predict", model, "--documents", documents)
+
+    assert [line["id"] for line in lines(result)] == names
+
+
 def folder(path: Path, documents: dict[str, bytes]) -> Path:
     path.mkdir()
     for name, content in documents.items():

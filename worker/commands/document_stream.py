@@ -11,6 +11,7 @@ from trainer.archives import Member, is_archive, members
 from trainer.documents import (
     check_id,
     document_files,
+    document_name,
     parse_json,
     read_documents,
     recording_id,
@@ -36,11 +37,14 @@ class Item:
         What was parsed, not yet checked.
     error
         Why there is none, in a sentence; empty where there is one.
+    given
+        The id as it stands in the line, or as the file is called; empty where there is none.
     """
 
     recording: str
     document: Any = None
     error: str = ""
+    given: str = ""
 
 
 def items(paths: Sequence[Path], *, of_line: Callable[[Any], Any] | None = None) -> Iterator[Item]:
@@ -101,23 +105,26 @@ def _archive(path: Path) -> Iterator[Item]:
 
 
 def _of_archive(path: Path, member: Member) -> Item:
-    recording = recording_id(member.path.stem)
+    given = member.path.stem
+    recording = recording_id(given)
     if member.is_too_large:
         size = f"it is larger than {MAX_BYTES // 2**20} MiB"
-        return Item(recording, error=f"{path}, {member.path}: {size}")
+        return Item(recording, error=f"{path}, {member.path}: {size}", given=given)
     try:
-        return Item(recording, document=parse_json(member.content))
+        return Item(recording, document=parse_json(member.content), given=given)
     except DocumentError as error:
-        return Item(recording, error=f"{path}, {member.path}: {error}")
+        return Item(recording, error=f"{path}, {member.path}: {error}", given=given)
 
 
 def _file(path: Path) -> Item:
-    heard = _Heard()
+    heard, given = _Heard(), document_name(path)
     try:
         ((recording, document),) = read_documents([path], wanted=heard)
-        return Item(recording, document=document)
+        return Item(recording, document=document, given=given)
     except DocumentError as error:
-        return Item(heard.recording or str(path), error=str(error))
+        return Item(
+            heard.recording or str(path), error=str(error), given=given if heard.recording else ""
+        )
 
 
 def _lines(path: Path, of_line: Callable[[Any], Any]) -> Iterator[Item]:
@@ -148,13 +155,14 @@ def _abandoned(path: Path, reason: str) -> Item:
 
 
 def _line(line: bytes, place: str, of_line: Callable[[Any], Any]) -> Item:
-    recording = place
+    recording, given = place, ""
     try:
         value = parse_json(line)
-        recording = _id(value)
-        return Item(recording, document=of_line(value))
+        given = _id(value)
+        recording = recording_id(given)
+        return Item(recording, document=of_line(value), given=given)
     except DocumentError as error:
-        return Item(recording, error=f"{place}: {error}")
+        return Item(recording, error=f"{place}: {error}", given=given)
 
 
 def _document_of_line(value: Any) -> Any:
@@ -170,7 +178,7 @@ def _id(value: Any) -> str:
     if not isinstance(value, dict) or "id" not in value:
         raise DocumentError('the line is not an object with "id" and "document"')
     check_id(value["id"])
-    return recording_id(value["id"])
+    return str(value["id"])
 
 
 def _suffix(path: Path) -> str:

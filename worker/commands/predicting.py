@@ -68,9 +68,9 @@ def _lines(models: ModelSet, batch: Sequence[Item]) -> Iterator[dict[str, Any]]:
         outcome = item.error or next(outcomes)
         if isinstance(outcome, Mapping):
             output = {name: _output(predicted) for name, predicted in outcome.items()}
-            yield {"id": item.recording, "highlevel": output}
+            yield {"id": item.given or item.recording, "highlevel": output}
         else:
-            yield {"id": item.recording, "error": str(outcome)}
+            yield {"id": item.given or item.recording, "error": str(outcome)}
 
 
 def _output(prediction: Prediction) -> dict[str, Any]:
