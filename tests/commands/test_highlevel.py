@@ -354,6 +354,69 @@ def test_the_queue_is_paused_and_resumed(on_database: Command) -> None:
     assert "paused" not in on_database("highlevel", "status").output
 
 
+@pytest.mark.usefixtures("recordings")
+def test_a_pause_is_told_to_machines_and_by_a_run_that_it_leaves_with_nothing(
+    on_database: Command, model: Path
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    before = json.loads(on_database("highlevel", "status", "--json").stdout)
+    on_database("highlevel", "pause", "--reason", "the disk is full")
+
+    status = json.loads(on_database("highlevel", "status", "--json").stdout)
+    run = on_database("highlevel", "run", "--once")
+    on_database("highlevel", "resume")
+    resumed = on_database("highlevel", "run", "--once")
+
+    assert before["paused"] is None
+    assert status["paused"]["reason"] == "the disk is full"
+    assert status["models"] == [{"name": "danceability", "version": "v1", "status": "show"}]
+    assert run.exit_code == 1
+    assert "acoustic highlevel resume ends that. 10 recordings left without" in run.stderr
+    assert resumed.exit_code == 0
+
+
+@pytest.mark.usefixtures("recordings")
+def test_the_sweep_goes_on_where_its_row_was_deleted(
+    on_database: Command, model: Path, engine: Engine
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM worker.highlevel_sweep"))
+        connection.execute(text("DELETE FROM worker.highlevel_queue"))
+
+    status = on_database("highlevel", "status")
+    ill = on_database("doctor")
+    run = on_database("highlevel", "run", "--once")
+    healthy = on_database("doctor")
+
+    assert status.exit_code == 0
+    assert "never through" in status.stdout
+    assert "the row of worker.highlevel_sweep is gone" in " ".join(ill.stdout.split())
+    assert "worker.highlevel_sweep was gone" in run.stderr
+    assert "highlevel_sweep" not in healthy.stdout
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM highlevel_model")).scalar() == 10
+
+
+@pytest.mark.usefixtures("recordings")
+def test_retiring_says_how_many_recordings_are_looked_at_again(
+    on_database: Command, model: Path, engine: Engine
+) -> None:
+    on_database(*PUBLISH, model, *AS)
+    on_database(*PUBLISH, model, "--name", "mood", "--version", "v1", "--status", "hidden")
+    with engine.begin() as connection:
+        connection.execute(
+            text("""UPDATE worker.highlevel_queue
+                       SET failed = now(), error = 'e', attempts = 1, retry_at = now(),
+                           refused_by = ARRAY(SELECT id FROM model WHERE model = 'mood')
+                     WHERE id IN (SELECT id FROM lowlevel ORDER BY id LIMIT 3)""")
+        )
+
+    retired = on_database("models", "retire", "mood")
+
+    assert "3 recordings that failed at nothing but it will be looked at again." in retired.stdout
+
+
 def test_lines_that_go_into_a_pipe_end_with_their_text(on_database: Command, model: Path) -> None:
     on_database(*PUBLISH, model, *AS)
 

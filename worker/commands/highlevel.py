@@ -25,6 +25,9 @@ _STEP = 5_000
 # Classes of a model that are named beside each other; there are up to 11.
 _OTHERS = 4
 
+# What `run --once` ends with where recordings are left because the queue is paused.
+LEFT_BY_PAUSE = 1
+
 _json = click.option("--json", "json", is_flag=True, help="JSON, for a machine.")
 
 
@@ -51,7 +54,8 @@ def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int 
 
     It takes recordings from the queue in batches, computes the outputs that they lack, and writes
     them as AcousticBrainz does. SIGTERM ends it after the batch that it is at. Any number of them
-    may work on one database, on any number of hosts; one uses about one processor.
+    may work on one database, on any number of hosts; one uses about one processor. With --once the
+    exit code is 1 where recordings are left because the queue is paused.
     """
     # Further imports are below, so that wrong settings are told at once.
     from worker.telemetry import HIGHLEVEL_KEYS  # noqa: PLC0415
@@ -63,7 +67,8 @@ def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int 
     from worker.highlevel import run as run_worker  # noqa: PLC0415
 
     with told_in_log(settings.log_format), in_words(settings.database_url):
-        return run_worker(settings, once=once, profile=profile)
+        code = run_worker(settings, once=once, profile=profile)
+    return code or (_left_by_pause(invocation) if once else 0)
 
 
 @highlevel.command()
@@ -209,7 +214,13 @@ def status(invocation: Invocation, *, json: bool) -> None:
     if superfluous := superseded_sentence(known):
         invocation.notes.print(plain(superfluous), soft_wrap=True)
     if json:
-        invocation.out.print(as_json(found), soft_wrap=True)
+        computed = [
+            {"name": one.name, "version": one.version, "status": one.status}
+            for one in known
+            if one.retired is None
+        ]
+        everything = {**vars(found), "paused": pause, "models": computed}
+        invocation.out.print(as_json(everything), soft_wrap=True)
     else:
         invocation.out.print(pairs(_facts(found, known)))
 
@@ -237,6 +248,26 @@ def resume(invocation: Invocation) -> None:
     with transaction(invocation) as connection:
         answer = pauses.resume(connection, pauses.Queue.HIGHLEVEL)
     invocation.out.print(plain(answer), soft_wrap=True)
+
+
+def _left_by_pause(invocation: Invocation) -> int:
+    """Say that a pause left recordings without outputs, if it did; the exit code."""
+    from schema import highlevel as queue  # noqa: PLC0415
+    from schema.pauses import Queue, paused  # noqa: PLC0415
+    from worker.commands.connections import database  # noqa: PLC0415
+    from worker.commands.job_status import paused_sentence  # noqa: PLC0415
+
+    with database(invocation) as engine, engine.connect() as connection:
+        pause = paused(connection, Queue.HIGHLEVEL)
+        if pause is None:
+            return 0
+        left = queue.backlog(connection)
+    told = paused_sentence(pause, resume="acoustic highlevel resume")
+    waiting = left.waiting + left.again
+    invocation.notes.print(
+        plain(f"{told} {_counted(waiting, 'left without outputs')}"), soft_wrap=True
+    )
+    return LEFT_BY_PAUSE if waiting else 0
 
 
 def _facts(found: "Backlog", known: "Sequence[PublishedModel]") -> list[tuple[str, object]]:
