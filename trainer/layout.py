@@ -17,6 +17,10 @@ from trainer.wording import counted, listed, shown
 NAMED = 5  # descriptors listed in a message before "and n more"
 
 
+class AnotherLayoutError(DocumentError):
+    """A document lacks descriptors: another extractor may have written it."""
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """A named quantity with a fixed number of dimensions.
@@ -135,15 +139,15 @@ class Layout:
         return matrix
 
     def _fill(self, row: Float32, document: LowLevel) -> None:
-        unusable = []
+        unusable: list[Descriptor] = []
         for start, descriptor in zip(self.starts, self.descriptors, strict=True):
             values = _values(descriptor, document)
             if values is None or len(values) != descriptor.dimensions:
-                unusable.append(descriptor.name)
+                unusable.append(descriptor)
             else:
                 row[start : start + descriptor.dimensions] = values
         if unusable:
-            raise DocumentError(_unusable(unusable, document))
+            raise _unusable(unusable, document)
 
 
 def _values(descriptor: Descriptor, document: LowLevel) -> Float32 | list[int] | None:
@@ -169,8 +173,24 @@ def utf16(text: str) -> bytes:
     return text.encode("utf-16-be", "surrogatepass")
 
 
-def _unusable(names: list[str], document: LowLevel) -> str:
-    lacking = listed((name.removeprefix(".") for name in names), named=NAMED)
+def _unusable(unusable: Sequence[Descriptor], document: LowLevel) -> DocumentError:
+    """Tell what is not there from what is there in another shape: that is one document's fault."""
+    there = [one for one in unusable if one.name in document.reals or one.name in document.strings]
+    lacking = [one.name.removeprefix(".") for one in unusable if one not in there]
+    misshapen = listed((_misshapen(one, document) for one in there), named=NAMED)
     version = document.extractor_version
     written_by = f"; it was written by Essentia {shown(version)}" if version else ""
-    return f"the document lacks {lacking}, or has them in another type or size{written_by}"
+    if not lacking:
+        return DocumentError(f"the document has {misshapen}{written_by}")
+    also = f", and has {misshapen}" if there else ""
+    return AnotherLayoutError(
+        f"the document lacks {listed(lacking, named=NAMED)}{also}{written_by}"
+    )
+
+
+def _misshapen(descriptor: Descriptor, document: LowLevel) -> str:
+    name = descriptor.name.removeprefix(".")
+    values = _values(descriptor, document)
+    if values is None:
+        return f"{name} as text in place of {counted(descriptor.dimensions, 'number')}"
+    return f"{name} with {counted(len(values), 'value')} in place of {descriptor.dimensions}"

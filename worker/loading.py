@@ -1,5 +1,6 @@
 """Low-level documents into the database, by AcousticBrainz's rules for submissions."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -103,7 +104,8 @@ def submission(recording: str, document: Any) -> Submission:
     Raises
     ------
     DocumentError
-        It is no low-level document, or of no recording, or name and tag are of two recordings.
+        It is no low-level document, or of no recording, or name and tag are of two recordings, or a
+        descriptor is no finite number.
     """
     missing = [key for key in _SECTIONS if not isinstance(_child(document, key), Mapping)]
     if missing:
@@ -122,7 +124,26 @@ def submission(recording: str, document: Any) -> Submission:
             f"it is named after recording {mbid}, and its tag {_RECORDING} is {tagged}: one of "
             "them is wrong"
         )
-    return Submission.of(mbid, _as_submitted(document), offset)
+    made = Submission.of(mbid, _as_submitted(document), offset)
+    # JSONB has neither NaN nor infinity. Looked for only where something became null: a walk
+    # through every document would take longer than all else here.
+    if "null" in made.text:
+        _check_finite({key: document[key] for key in _SECTIONS})
+    return made
+
+
+def _check_finite(value: Any, name: str = "") -> None:
+    """Refuse descriptors that would be stored as null, and so look like something else later."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DocumentError(
+            f"{name} is {value}, and JSON in the database can hold finite numbers only"
+        )
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            _check_finite(child, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for place, child in enumerate(value):
+            _check_finite(child, f"{name}[{place}]")
 
 
 def _chunks(

@@ -95,6 +95,33 @@ def test_a_dump_is_stored_under_the_mbids_and_submissions_that_its_names_tell(
     assert rows() == [(ONE, 0), (ONE, 1), (OTHER, 3)]
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"), [("NaN", "nan"), ("-Infinity", "-inf"), ("1e400", "inf")]
+)
+def test_a_descriptor_that_is_no_finite_number_is_named_and_not_stored(
+    load: Acoustic, rows: Rows, tmp_path: Path, number: str, shown: str
+) -> None:
+    written = json.dumps(document(OTHER)).replace("120", f"[120, {number}]")
+    file = tmp_path / f"{OTHER}.json"
+    file.write_text(written)
+
+    result = load(file)
+
+    assert result.exit_code == 1
+    assert f"Refused: {OTHER}: rhythm.bpm[1] is {shown}, and" in result.stderr
+    assert rows() == []
+
+
+def test_metadata_without_finite_numbers_are_stored_as_null(
+    load: Acoustic, rows: Rows, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{ONE}.json"
+    file.write_text(json.dumps(document(ONE, replay_gain=float("-inf"))))
+
+    assert load(file).exit_code == 0
+    assert rows() == [(ONE, 0)]
+
+
 def test_parts_of_a_dump_may_be_loaded_in_any_order(
     load: Acoustic, rows: Rows, engine: Engine, tmp_path: Path
 ) -> None:

@@ -121,7 +121,7 @@ def test_documents_of_another_extractor_are_told_which_one_is_needed(
     assert "written by Essentia '1.2'" in str(refused.value)
     assert "the model needs documents of" in str(refused.value)
     assert needed in str(refused.value)
-    assert " more, or has them in another type" in str(refused.value)
+    assert " more; it was written by" in str(refused.value)
 
 
 def test_most_single_flipped_bits_are_caught(

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.descriptors import flatten
 from trainer.errors import DocumentError
-from trainer.layout import Descriptor, Layout, strings_of
+from trainer.layout import AnotherLayoutError, Descriptor, Layout, strings_of
 
 LAYOUT = Layout(
     (
@@ -66,19 +66,19 @@ def test_each_unknown_text_gets_the_number_of_known_ones_whatever_came_before() 
 
 
 @pytest.mark.parametrize(
-    ("document", "lacking"),
+    ("document", "problem"),
     [
-        ({"a": [1, 2], "b": "major"}, "c"),
-        ({"a": [1], "b": "major", "c": [1, 2, 3]}, "a"),
-        ({"a": [1, 2], "b": ["major", "minor"], "c": [1, 2, 3]}, "b"),
-        ({"a": ["x", "y"], "b": "major", "c": [1, 2, 3]}, "a"),
-        ({"a": [1, 2], "b": "major", "c": []}, "c"),
+        ({"a": [1, 2], "b": "major"}, "lacks c"),
+        ({"a": [1], "b": "major", "c": [1, 2, 3]}, "has a with 1 value in place of 2"),
+        ({"a": [1, 2], "b": ["x", "y"], "c": [1, 2, 3]}, "has b with 2 values in place of 1"),
+        ({"a": ["x", "y"], "b": "major", "c": [1, 2, 3]}, "has a as text in place of 2 numbers"),
+        ({"a": [1, 2], "b": "major", "c": []}, "has c with 0 values in place of 3"),
     ],
 )
-def test_a_document_that_does_not_fit_is_refused_by_the_name_of_what_it_lacks(
-    document: Any, lacking: Any
+def test_a_document_that_does_not_fit_is_refused_by_what_does_not(
+    document: Any, problem: str
 ) -> None:
-    with pytest.raises(DocumentError, match=f"the document lacks {lacking}, or has"):
+    with pytest.raises(DocumentError, match=f"^the document {problem}$"):
         LAYOUT.matrix([flatten(document)])
 
 
@@ -104,3 +104,18 @@ def test_numbers_where_text_is_expected_are_text_again() -> None:
 
 def test_a_descriptor_that_a_document_lacks_has_no_text() -> None:
     assert strings_of(flatten({"x": 1}), ".year") is None
+
+
+def test_a_descriptor_in_another_shape_is_told_from_one_that_is_not_there() -> None:
+    layout = Layout((Descriptor(".a", 3), Descriptor(".b"), Descriptor(".c")))
+    short, text = {"a": [1.0, 2.0], "b": 1, "c": 1}, {"a": [1.0, 2.0, 3.0], "b": "1", "c": 1}
+
+    with pytest.raises(DocumentError, match=r"has a with 2 values in place of 3$") as misshapen:
+        layout.matrix([flatten(short)])
+    with pytest.raises(DocumentError, match=r"has b as text in place of 1 number$"):
+        layout.matrix([flatten(text)])
+    with pytest.raises(
+        AnotherLayoutError, match=r"lacks c, and has a with 2 values in place of 3$"
+    ):
+        layout.matrix([flatten({"a": [1.0, 2.0], "b": 1})])
+    assert not isinstance(misshapen.value, AnotherLayoutError)

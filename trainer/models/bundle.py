@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import LowLevel
 from trainer.errors import DocumentError, ModelError
-from trainer.layout import Descriptor, Layout, utf16
+from trainer.layout import AnotherLayoutError, Descriptor, Layout, utf16
 from trainer.models.extractors import extractor_of
 from trainer.models.manifest import FORMAT, Arrays, digest, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
@@ -197,7 +197,7 @@ class Model:
         """Return what the machine gets, shape (len(documents), layout.width)."""
         try:
             values = self.layout.matrix(documents)
-        except DocumentError as error:
+        except AnotherLayoutError as error:
             wanted = extractor_of(self.layout.names)
             by = f"; the model needs documents of {wanted}" if wanted else ""
             raise DocumentError(f"{error}{by}") from error
