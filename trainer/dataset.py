@@ -33,7 +33,7 @@ from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
 from trainer.selection import MIN_RECORDINGS, select
 from trainer.tags import identified
-from trainer.wording import counted, listed, shown
+from trainer.wording import counted, enumerated, listed, shown
 
 LEFT_OUT_NAMED = 3
 # Of a job's options, those that say which recordings are trained on.
@@ -97,6 +97,13 @@ class Dataset:
     missing: tuple[str, ...] = ()
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Dataset {shown(self.name)}: {counted(len(self.recordings), 'recording')} of "
+            f"{enumerated(self.classes)}, {counted(self.layout.width, 'column')}>"
+        )
 
     @classmethod
     def prepare(
@@ -214,7 +221,7 @@ def prepare(
         left_out={**left_out, **dict.fromkeys(missing, MISSING)},
         missing=missing,
         removed=removed,
-        notes=(*options.notes, *selection.notes),
+        notes=(*options.notes, *ground_truth.notes, *selection.notes),
     )
 
 
@@ -228,6 +235,13 @@ class Merged:
     template: Template
     left_out: Mapping[str, str]
     removed: Mapping[str, tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Merged: {counted(len(self.recordings), 'recording')}, "
+            f"{counted(self.layout.width, 'column')}>"
+        )
 
 
 def merge(documents: Mapping[str, LowLevel]) -> Merged:
@@ -273,8 +287,8 @@ def _present(
     if otherwise == "fail":
         raise DatasetError(
             f"{counted(len(missing), 'recording')} of the dataset without low-level document: "
-            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or set "
-            f"the option missing to 'leave out'"
+            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or leave "
+            f'them out by the option missing (on the command line, --missing "leave out")'
         )
     classes = {
         name: tuple(recording for recording in members if recording in documents)

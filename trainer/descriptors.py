@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from trainer.errors import DocumentError
 from trainer.tags import album_name, artist_name, tag
-from trainer.wording import shown
+from trainer.wording import counted, shown
 
 LEFT_OUT = frozenset({"metadata", "segments", "configuration"})
 SECTIONS = ("lowlevel", "rhythm", "tonal")
@@ -67,6 +67,13 @@ class LowLevel:
     artist_name: str | None = None
     album_name: str | None = None
     extractor_version: str | None = None
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<LowLevel: {counted(len(self.reals) + len(self.strings), 'descriptor')} of "
+            f"Essentia {shown(self.extractor_version)}>"
+        )
 
 
 def flatten(document: Any) -> LowLevel:

@@ -27,7 +27,7 @@ from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
 from trainer.trained_on import trained_on
 from trainer.verdict import Figures, Verdict, verdict_of
-from trainer.wording import listed
+from trainer.wording import counted, listed, shown
 
 Indices = NDArray[np.intp]
 
@@ -107,6 +107,16 @@ class Evaluation:
     versions: Mapping[str, str]
     timings: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        best = self.best.combination
+        return (
+            f"<Evaluation of {shown(self.dataset.name)}: {self.accuracy:g} % of "
+            f"{counted(len(self.dataset.recordings), 'recording')} by {best.preprocessing}, "
+            f"{best.kernel}, C 2^{best.c_exponent}, gamma 2^{best.gamma_exponent}, "
+            f"the best of {counted(len(self.results), 'combination')}>"
+        )
+
     @property
     def fold_of(self) -> Indices:
         """Fold of each recording, shape (n_recordings,)."""
@@ -119,7 +129,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Cross-validated accuracy in percent, with two decimals; optimistic, see `nested`."""
+        """Cross-validated accuracy in percent, by the folds that chose; see `corrected`."""
         return round(self.scores.accuracy, DECIMALS)
 
     @property

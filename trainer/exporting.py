@@ -28,7 +28,7 @@ from trainer.preprocessing.chain import Preprocessing
 from trainer.preprocessing.recipes import NAMES, Template
 from trainer.spreadsheets import harmless
 from trainer.whole_file import written_whole
-from trainer.wording import listed, shown
+from trainer.wording import counted, listed, shown
 
 Format = Literal["csv", "npz", "parquet"]
 
@@ -54,6 +54,13 @@ class Table:
     layout: Layout
     values: Float32
     preprocessing: str | None = None
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Table: {counted(len(self.recordings), 'recording')}, "
+            f"{counted(self.layout.width, 'column')}, {self.preprocessing or 'as they are'}>"
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def _of_chance(corrected: Corrected | None, n_classes: int, majority: float) -> 
             f"combination, the balanced accuracy is {balanced.value:.1f} % "
             f"({balanced.low:.1f} to {balanced.high:.1f}), and guessing reaches {chance:.1f} %. "
             f"Either these descriptors do not hold the difference, or there are too few "
-            f"recordings to see it.",
+            f"recordings to see it.{_below_guessing(balanced.value, chance)}",
         )
     elif accuracy.low <= majority:
         yield Finding(
@@ -100,8 +100,17 @@ def _of_chance(corrected: Corrected | None, n_classes: int, majority: float) -> 
             f"Always answering the largest class is right for {majority:.1f} % of the "
             f"recordings; corrected for the choice, the model is for {accuracy.value:.1f} % "
             f"({accuracy.low:.1f} to {accuracy.high:.1f}). Look at the balanced accuracy and at "
-            f"each class, not at the accuracy.",
+            f"each class, not at the accuracy.{_below_guessing(accuracy.value, chance)}",
         )
+
+
+def _below_guessing(corrected: float, chance: float) -> str:
+    if round(corrected, 1) >= round(chance, 1):
+        return ""
+    return (
+        " That the corrected figure lies below guessing does not make the opposite answers right: "
+        "what fitted some recordings by luck failed on the others, and the model knows nothing."
+    )
 
 
 def _of_groups(

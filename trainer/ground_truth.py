@@ -14,7 +14,7 @@ import csv
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,13 +32,14 @@ from trainer.selection import (
     limit_class_sizes,
     select,
 )
-from trainer.wording import counted, listed, shown
+from trainer.wording import counted, enumerated, listed, shown
 
 __all__ = ["GroundTruth", "Selection", "artist_filter", "limit_class_sizes", "select"]
 
 MAX_CLASSES = 1000
 MAX_RECORDINGS = 250_000  # their documents are in memory together, some 15 GB of them
 FEW = 3  # classes that a sentence names
+ALL_DIFFERENT = 0.9  # of a CSV's classes, and they are ids
 MAX_LENGTH = 500  # characters of a class name or an id
 
 _HEADINGS = frozenset(
@@ -59,10 +60,21 @@ class GroundTruth:
         What is told apart, such as "danceability".
     classes : mapping of str to tuple of str
         Class name to the ids of its recordings; classes and ids in the order given.
+    repeated : tuple of str
+        Recordings that were listed more than once in their class, and count once.
     """
 
     name: str
     classes: Mapping[str, tuple[str, ...]]
+    repeated: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<GroundTruth {shown(self.name)}: "
+            f"{counted(sum(map(len, self.classes.values())), 'recording')} of "
+            f"{enumerated(self.classes)}>"
+        )
 
     @classmethod
     def from_classes(cls, name: str, classes: Iterable[tuple[str, Iterable[str]]]) -> Self:
@@ -79,16 +91,21 @@ class GroundTruth:
             name or an id is not usable text.
         """
         found: dict[str, dict[str, None]] = {}
+        repeated: dict[str, None] = {}
         for label, recordings in classes:
             _check_text("class name", label)
             members = found.setdefault(label, {})
             for recording in recordings:
                 _check_text(f"recording id of class {shown(label)}", recording)
-                members[recording_id(recording)] = None
+                known = recording_id(recording)
+                if known in members:
+                    repeated[known] = None
+                members[known] = None
         _check_text("name of the dataset", name)
         _check_sizes(name, {label: len(members) for label, members in found.items()})
         _check_disjoint(found)
-        return cls(name, {label: tuple(members) for label, members in found.items()})
+        classes_of = {label: tuple(members) for label, members in found.items()}
+        return cls(name, classes_of, tuple(repeated))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -112,6 +129,16 @@ class GroundTruth:
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or error
             raise GroundTruthError(f"{place} cannot be read: {reason}") from error
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person who reads the evaluation should know of the labels."""
+        if not self.repeated:
+            return ()
+        told = counted(len(self.repeated), "recording")
+        once = "it counts" if len(self.repeated) == 1 else "they count"
+        named = listed(map(shown, self.repeated))
+        return (f"{told} listed more than once in the same class, where {once} once: {named}",)
 
     @cached_property
     def class_of(self) -> dict[str, str]:
@@ -266,7 +293,25 @@ def _mapping(what: str, value: Any) -> dict[str, Any]:
 
 
 def _csv(text: bytes) -> Parsed:
-    return None, _grouped(pairs_of_csv(text, of="class"))
+    pairs = list(pairs_of_csv(text, of="class"))
+    _check_columns(pairs)
+    return None, _grouped(pairs)
+
+
+def _check_columns(pairs: Sequence[tuple[str, str]]) -> None:
+    """Recognise swapped columns: nearly every "class" has one recording, and few ids come often.
+
+    Such a file is refused anyway, but in words that make nobody think of its columns.
+    """
+    ids = list(dict.fromkeys(recording for recording, _ in pairs))
+    labels = list(dict.fromkeys(label for _, label in pairs))
+    if pairs and len(labels) >= ALL_DIFFERENT * len(pairs) and 2 * len(ids) <= len(labels):
+        raise GroundTruthError(
+            f"the columns seem to be swapped: the first, of recording ids, holds "
+            f"{listed(map(shown, ids), 3)} again and again, and the second, of classes, something "
+            f"else on nearly every line, such as {shown(labels[0])}; write the id first, then its "
+            f"class"
+        )
 
 
 def pairs_of_csv(text: bytes, *, of: str) -> Iterator[tuple[str, str]]:

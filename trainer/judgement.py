@@ -31,7 +31,9 @@ from trainer.layout import utf16
 from trainer.models.bundle import Model, Prediction
 from trainer.models.opening import open_model
 from trainer.options import Missing
+from trainer.renaming import suggested
 from trainer.trained_on import TrainedOn
+from trainer.visible import visible
 from trainer.wording import counted, listed, shown
 
 BATCH = 64  # documents in memory at a time
@@ -70,6 +72,13 @@ class Judgement:
     missing: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     knows: bool = False
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Judgement of {self.model!r} by {self.ground_truth!r}: "
+            f"{counted(len(self.predictions), 'prediction')}, {len(self.unusable):,} unusable>"
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -226,6 +235,7 @@ class Judgement:
                 )
 
     def _notes(self) -> Iterator[str]:
+        yield from self.ground_truth.notes
         never = sorted({*self.names.values()} - {*self.ground_truth.classes}, key=utf16)
         if never:
             yield (
@@ -385,10 +395,17 @@ def _names(model: Model, ground_truth: GroundTruth, names: Mapping[str, str]) ->
     called = {name: names.get(name, name) for name in model.classes}
     unknown = [name for name in ground_truth.classes if name not in called.values()]
     if unknown:
+        free = [name for name in model.classes if called[name] not in ground_truth.classes]
+        meant = visible(suggested(free, unknown))
+        advice = (
+            f"say which of them is meant, such as {meant} (the model's name before the =, yours "
+            f"after it), or take"
+            if meant
+            else "take"
+        )
         raise DatasetError(
             f"the model knows no class {listed(map(shown, unknown))}: its classes are "
-            f"{listed(map(shown, model.classes))}; say which of them is meant "
-            f"(--map theirs=ours), or take the class out of the ground truth"
+            f"{listed(map(shown, model.classes))}; {advice} the class out of the ground truth"
         )
     return called
 
@@ -404,7 +421,7 @@ def _check(
         raise DatasetError(
             f"{counted(len(absent), 'recording')} of the ground truth without low-level document: "
             f"{listed(absent)}; give their documents too, take them out, or leave them out by name "
-            f"(--missing 'leave out')"
+            f'(--missing "leave out")'
         )
     if not predictions:
         recording, reason = next(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import Float32, LowLevel
 from trainer.errors import DocumentError
-from trainer.wording import listed, shown
+from trainer.wording import counted, listed, shown
 
 NAMED = 5  # descriptors listed in a message before "and n more"
 
@@ -58,6 +58,13 @@ class Layout:
     """
 
     descriptors: tuple[Descriptor, ...]
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Layout: {counted(len(self.descriptors), 'descriptor')}, "
+            f"{counted(self.width, 'column')}>"
+        )
 
     @classmethod
     def of_columns(cls, count: int) -> Layout:

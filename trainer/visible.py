@@ -33,8 +33,19 @@ def visible(value: object) -> str:
     'café'
     """
     text = str(value)
-    shown = "".join(map(_shown, text[:_LONGEST]))
+    shown = escaped(text[:_LONGEST])
     return shown if len(text) <= _LONGEST else f"{shown}… ({len(text)} characters)"
+
+
+def escaped(text: str) -> str:
+    r"""Make each character visible, however many there are: for files, which have to be whole.
+
+    Examples
+    --------
+    >>> escaped("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(map(_shown, text))
 
 
 def visible_lines(text: str, *, before: str = "") -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 NAMED = 10  # of many things, so many are named
+CLASSES_NAMED, CLASS_LENGTH = 4, 20  # in a value's own line
 
 
 def shown(value: Any, limit: int = 80) -> str:
@@ -41,6 +42,16 @@ def listed(things: Iterable[str], named: int = NAMED, *, separator: str = ", ") 
     things = list(things)
     text = separator.join(things[:named])
     return f"{text} and {len(things) - named} more" if len(things) > named else text
+
+
+def enumerated(classes: Iterable[str]) -> str:
+    """Say how many classes there are, and what the first few are called.
+
+    >>> enumerated(["happy", "sad"])
+    "2 classes ('happy', 'sad')"
+    """
+    names = [shown(name, CLASS_LENGTH) for name in classes]
+    return f"{counted(len(names), 'class')} ({listed(names, CLASSES_NAMED)})"
 
 
 def counted(number: int, noun: str) -> str:

@@ -17,6 +17,8 @@ from worker.memory import MEBIBYTE
 
 PREFIX = "ACOUSTIC_"
 
+EXAMPLE_URL = "postgresql://acoustic@localhost/acoustic"
+
 # A lease is renewed this many times in its own length. Three is the least that survives one slow
 # round trip and one lost one.
 RENEWALS_PER_LEASE = 4
@@ -312,6 +314,20 @@ def _read(name: str, setting: Any, environment: Mapping[str, str]) -> tuple[Any,
     except ValueError as error:
         shown = "" if name == "DATABASE_URL" else f" is {text!r} and"
         return None, [f"{name}{shown} has to be {error}."]
+
+
+def setting_remedy(name: str) -> str:
+    """Say how to set what a problem is about to something that works.
+
+    Examples
+    --------
+    >>> setting_remedy("ACOUSTIC_POLL_SECONDS"), setting_remedy("ACOUSTIC_METRICS_PORT")
+    ('export ACOUSTIC_POLL_SECONDS=5', 'unset ACOUSTIC_METRICS_PORT')
+    """
+    known = _known()
+    if name not in known or known[name]["default"] == "":
+        return f"unset {name}"
+    return f"export {name}={known[name]['default'] or EXAMPLE_URL}"
 
 
 def _unknown_names(environment: Mapping[str, str]) -> tuple[list[str], tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """``acoustic migrate``, ``acoustic roles`` and ``acoustic doctor``."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -89,6 +90,20 @@ def test_the_doctor_lists_every_wrong_setting(acoustic: Acoustic) -> None:
     assert result.exit_code == 2
     assert "DATABASE_URL" in result.stdout
     assert "ACOUSTIC_LEASE_SECONDS" in result.stdout
+
+
+def test_each_wrong_setting_has_a_remedy_that_can_be_typed(acoustic: Acoustic) -> None:
+    wrong = {"ACOUSTIC_LEASE_SECONDS": "long", "ACOUSTIC_METRICS_PORT": "x", "ACOUSTIC_LEASE": "1"}
+
+    told = acoustic("doctor", DATABASE_URL=None, **wrong).stdout
+
+    remedies = re.findall(r"→ ((?:export|unset) \S+)", told)
+    assert remedies == [
+        "export DATABASE_URL=postgresql://acoustic@localhost/acoustic",
+        "export ACOUSTIC_LEASE_SECONDS=60",
+        "unset ACOUSTIC_METRICS_PORT",
+        "unset ACOUSTIC_LEASE",
+    ]
 
 
 def test_the_doctor_checks_without_a_database_all_that_needs_none(

@@ -74,8 +74,8 @@ def test_a_path_through_anything_but_objects_leads_nowhere() -> None:
     assert at("text", "a") is None
 
 
-def shown(report: Any) -> str:
-    console = Console(file=io.StringIO(), width=120)
+def shown(report: Any, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
     summary(console, report)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -98,10 +98,24 @@ def test_a_result_of_acousticbrainz_is_shown() -> None:
     assert "132" in text
 
 
-def test_the_best_of_many_is_called_optimistic() -> None:
+@pytest.mark.parametrize(
+    ("corrected", "said"),
+    [
+        (79.37, "79.37 %  (0.63 points lower: expect this"),
+        (18.41, "18.41 %  (61.59 points lower: expect this"),
+        (80.0, "80.00 %  (no lower: expect this"),
+        (80.4, "80.40 %  (no lower: expect this"),
+    ],
+)
+def test_the_best_of_many_says_by_how_much_it_flatters_itself(corrected: float, said: str) -> None:
     point = {"accuracy": 80.0, "converged": True, "error": None}
+    estimate = {"accuracy": {"value": corrected}}
 
-    assert "best of 3 combinations" in shown({"accuracy": 80, "grid": [point] * 3})
+    text = shown({"accuracy": 80, "grid": [point] * 3, "corrected": estimate})
+
+    assert "best of 3 combinations" in text
+    assert said in text
+    assert "optimistic" not in text
     assert "best of" not in shown({"accuracy": 80, "grid": [point]})
 
 
@@ -162,3 +176,18 @@ def test_parameters_are_one_line() -> None:
     model = {"preprocessing": "basic", "kernel": "poly", "C": -5, "gamma": 3}
 
     assert parameters({"parameters": {"model": model}}) == "basic, poly, C 2^-5, gamma 2^3"
+
+
+def test_sentences_are_folded_where_a_pipe_would_make_them_one_long_line() -> None:
+    sentence = " ".join(["word"] * 90)
+    report = {
+        "accuracy": 80,
+        "verdict": {"kind": "chance", "sentence": sentence},
+        "findings": [{"kind": "x", "severity": "warning", "sentence": sentence}],
+        "notes": [sentence],
+    }
+
+    lines = shown(report, width=400).splitlines()
+
+    assert sum(line.count("word") for line in lines) == 3 * 90
+    assert max(map(len, lines)) <= 120

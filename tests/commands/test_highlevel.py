@@ -281,6 +281,23 @@ def test_publishing_says_what_it_does_not_understand(
     assert problem in done.stderr
 
 
+def test_the_doctor_tells_of_the_wrong_folder_first_and_of_its_models_once(
+    on_database: Command, model: Path
+) -> None:
+    for name in ("danceability", "mood_happy", "mood_sad"):
+        on_database(*PUBLISH, model, "--name", name, "--version", "v1", "--status", "show")
+
+    # Nobody can write there, not even root.
+    told = on_database("doctor", ACOUSTIC_MODEL_DIR="/proc/models")
+
+    assert told.exit_code == 1
+    troubles = [line for line in told.stdout.splitlines() if line.startswith("trouble")]
+    assert len(troubles) == 2
+    assert "/proc/models cannot be written" in troubles[0]
+    assert "3 of 3 published models: No such file or directory" in troubles[1]
+    assert "set ACOUSTIC_MODEL_DIR to the folder that they were published in" in told.stdout
+
+
 def test_the_doctor_looks_at_the_files_of_published_models(
     on_database: Command, model: Path, tmp_path: Path
 ) -> None:

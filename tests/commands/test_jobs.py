@@ -322,6 +322,26 @@ def test_a_narrower_terminal_does_without_columns_and_breaks_no_line(
     assert str(waiting)[:8] in console.file.getvalue()
 
 
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_a_name_without_end_is_cut_and_fills_no_screen(
+    engine: Engine, claimed: EvaluationJob, job: Job, width: int
+) -> None:
+    waiting = job("a name without end " * 16)
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+
+    console.print(JobTable(jobs))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    assert [line.split()[:2] for line in lines if line.startswith((str(claimed.id)[:8],))]
+    assert str(waiting)[:8] in console.file.getvalue()
+    assert len(lines) <= 7
+    assert ("…" in console.file.getvalue()) == (width > 20)
+
+
 def test_an_empty_list_leaves_standard_output_empty(on_database: Acoustic) -> None:
     result = on_database("jobs", "list")
 

@@ -40,6 +40,7 @@ def test_a_log_says_each_state_once_and_ever_less_often() -> None:
         lines(Step("grid", done, 3600))
         lines(Step("grid", done, 3600))
     for _ in range(145):
+        seconds += 600
         lines(Step("grid", 3600, 3600))
     lines.end()
     lines.end()

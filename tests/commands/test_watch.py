@@ -250,6 +250,24 @@ def test_a_screen_shows_as_many_jobs_as_it_has_room_for_and_counts_the_others(
     assert lines[-2].strip() == "… and 15 more"
 
 
+def test_a_job_whose_reason_does_not_fit_a_small_screen_is_there_without_it(
+    engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
+) -> None:
+    stored = job("a dataset with a rather long name, as people give them")
+    fail(engine, claim())
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=20, height=6)
+
+    console.print(watching.screen(watching.Sight(jobs=jobs, totals={}, paused=None), lines=6))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) < 6
+    assert lines[2].split() == [str(stored)[:8], "failed"]
+    assert lines[-1].strip() == "1 failed"
+
+
 def test_a_screen_and_a_pipe_tell_how_deep_the_queue_is(
     engine: Engine, job: Callable[..., UUID], claim: Callable[[], EvaluationJob]
 ) -> None:

@@ -304,7 +304,9 @@ def without(count: int, **options: Any) -> Any:
 
 
 def test_recordings_without_document_end_it_unless_they_may_be_left_out() -> None:
-    with pytest.raises(DatasetError, match=r"r00, r01; .* option missing to 'leave out'"):
+    with pytest.raises(
+        DatasetError, match=r"r00, r01; .* by the option missing .*--missing \"leave out\""
+    ):
         without(2)
 
 

@@ -15,6 +15,7 @@ from trainer.descriptors import flatten
 from trainer.errors import DatasetError, OptionsError
 from trainer.exporting import Table, format_of, table_of, write
 from trainer.layout import Layout
+from trainer.visible import escaped
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +96,22 @@ def test_no_document_makes_no_table() -> None:
         merge({})
 
 
+def test_a_terminal_obeys_nothing_in_a_csv() -> None:
+    name = "a\x1b[31m" + "b" * 3000
+    table = Table((name,), (name,), Layout.of_columns(1), np.array([[-1.5]], dtype=np.float32))
+
+    _, (recording, label, _) = rows(table)
+
+    assert recording == label == "a\\x1b[31m" + "b" * 3000
+
+
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "@SUM(A1)", "+1", "-x", "\tx", "\n=1"])
 def test_a_spreadsheet_runs_nothing(name: str) -> None:
     table = Table((name,), (name,), Layout.of_columns(1), np.array([[-1.5]], dtype=np.float32))
 
     _, (recording, label, value) = rows(table)
 
-    assert recording == label == f"'{name}"
+    assert recording == label == f"'{escaped(name)}"
     assert value == "-1.5"
 
 

@@ -53,6 +53,19 @@ def test_guesses_are_told_from_a_model() -> None:
     assert "guessing reaches 50.0 %" in finding.sentence
 
 
+def test_a_corrected_figure_below_guessing_is_said_not_to_be_knowledge() -> None:
+    data = dataset({"a": 40, "b": 40})
+    half = np.arange(80) % 2 == 0
+    predictions = [np.where(part, data.labels, 1 - data.labels) for part in (half, ~half)]
+
+    sentence = found(data, predictions)["chance"].sentence
+
+    assert "below guessing does not make the opposite answers right" in sentence
+    generator = np.random.default_rng(0)
+    mostly = [np.where(generator.random(80) < 0.55, data.labels, 1 - data.labels)]
+    assert "below guessing" not in found(data, mostly)["chance"].sentence
+
+
 def test_a_model_that_gains_nothing_over_the_largest_class_is_named() -> None:
     data = dataset({"a": 180, "b": 70})
     predicted = np.where(np.arange(250) % 4 == 0, 1 - data.labels, data.labels)

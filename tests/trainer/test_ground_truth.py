@@ -67,6 +67,33 @@ def test_classes_and_recordings_keep_their_order() -> None:
     ]
 
 
+def test_recordings_that_are_listed_more_than_once_are_named_in_a_note() -> None:
+    once = GroundTruth.from_classes("d", [("a", ["1", "2"]), ("b", ["3", "4"])])
+    twice = GroundTruth.from_classes("d", [("a", ["1", "2", "1", "1"]), ("b", ["3", "4"])])
+
+    assert once.notes == ()
+    (note,) = twice.notes
+    assert note == "1 recording listed more than once in the same class, where it counts once: '1'"
+
+
+def test_a_csv_with_swapped_columns_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "swapped.csv"
+    path.write_text("".join(f"{'happy' if row % 2 else 'sad'},id-{row}\n" for row in range(10)))
+
+    with pytest.raises(
+        GroundTruthError, match=r"columns seem to be swapped.*such as 'id-0'; write"
+    ):
+        GroundTruth.read(path)
+
+
+def test_classes_of_one_recording_each_are_no_swapped_columns(tmp_path: Path) -> None:
+    path = tmp_path / "tempo.csv"
+    path.write_text("".join(f"id-{row},{60 + row}\n" for row in range(10)))
+
+    with pytest.raises(GroundTruthError, match="at least 2 are needed in each class"):
+        GroundTruth.read(path)
+
+
 def test_a_recording_that_is_twice_in_a_class_counts_once() -> None:
     truth = GroundTruth.from_classes("x", [("a", ["1", "2", "1"]), ("b", ["3", "4"]), ("a", ["2"])])
 

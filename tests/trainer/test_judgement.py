@@ -183,7 +183,18 @@ def test_a_class_that_the_model_does_not_know_is_refused_with_a_remedy(
     assert "the model knows no class 'lively': its classes are 'class-0', 'class-1'" in str(
         raised.value
     )
-    assert "--map theirs=ours" in str(raised.value)
+    assert "such as --map class-1=lively (the model's name before the =, yours after it)" in str(
+        raised.value
+    )
+
+
+def test_where_no_class_of_the_model_is_left_over_none_is_suggested(
+    model: Model, corpus: Any
+) -> None:
+    with pytest.raises(DatasetError, match="take the class out of the ground truth") as raised:
+        judge(model, truth(corpus, "class-0", "class-1", "lively"), corpus.items())
+
+    assert "--map" not in str(raised.value)
 
 
 def test_a_mapping_of_a_class_that_the_model_lacks_is_refused(model: Model, corpus: Any) -> None:

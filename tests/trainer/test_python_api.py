@@ -57,6 +57,33 @@ def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_what_a_session_shows_is_a_line_each(evaluation: Evaluation) -> None:
+    files = examples.ground_truth("timbre"), examples.documents()
+    documents = trainer.load_documents(examples.documents())
+    judged = trainer.evaluate(evaluation.model, *files)
+    labels = trainer.GroundTruth.from_classes("a\nb" * 99, [("\x1b" * 99, "ab"), ("c", "de")])
+
+    assert repr(evaluation.dataset) == (
+        "<Dataset 'timbre': 218 recordings of 2 classes ('bright', 'dark'), 2,616 columns>"
+    )
+    assert repr(evaluation).startswith(f"<Evaluation of 'timbre': {evaluation.accuracy:g} % of 218")
+    assert repr(evaluation.model).startswith("<Model 'timbre': 2 classes ('bright', 'dark') of ")
+    first = next(iter(documents.values()))
+    for value in (evaluation, evaluation.model, evaluation.dataset, judged, labels, first):
+        assert len(repr(value)) < 300
+        assert repr(value).isprintable()
+
+
+@pytest.mark.parametrize("document", [{}, None, "x.json", b"{}", 3, [1]])
+def test_what_is_no_document_is_refused_in_a_sentence(
+    evaluation: Evaluation, document: Any
+) -> None:
+    with pytest.raises(DocumentError, match=r"^recording 'x' is .*trainer\.load_documents"):
+        evaluation.model.predict({"x": document})
+    with pytest.raises(DocumentError, match=r"^document 0 is .*trainer\.load_documents"):
+        evaluation.model.predict([document])
+
+
 def test_training_needs_no_pandas() -> None:
     program = (
         "import sys, examples, trainer\n"

@@ -18,7 +18,7 @@ from trainer.report_page.content import content_of
 from trainer.training import train
 
 MBID = "0c6d27b4-f520-585d-9bee-2d48fb01835d"
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "wbr"}
 
 
 class Structure(HTMLParser):
@@ -250,3 +250,45 @@ def test_a_default_search_is_a_page_of_less_than_a_megabyte(
     report = train(make_dataset(classes=classes, size=10), Project(), 1, jobs=1).report()
 
     assert len(report_page(report).encode()) < 300_000
+
+
+def test_answers_with_the_smaller_probability_are_explained_where_there_are_some() -> None:
+    shown = {"accuracy": 50.0, "recordings": ["a"], "actual": ["x"], "predicted": ["y"]}
+    said = "the class that was answered may have the smaller one"
+
+    pages = [
+        report_page({**shown, "probability": {"actual": [1 - value], "predicted": [value]}})
+        for value in (0.4, 0.6)
+    ]
+
+    assert [page.count(said) for page in pages] == [1, 0]
+
+
+def test_folds_have_the_numbers_of_the_report() -> None:
+    wrong = {"recordings": ["a"], "actual": ["x"], "predicted": ["y"], "folds": [0]}
+
+    text = " ".join(
+        Structure(report_page({"accuracy": 50.0, "fold_accuracies": [90, 91], **wrong})).text
+    )
+
+    assert "fold 0" in text
+    assert "fold 1" in text
+    assert "fold 2" not in text
+
+
+@pytest.mark.parametrize(
+    ("corrected", "said"), [(78.0, "it is 2.0 points lower"), (80.1, "it is no lower")]
+)
+def test_the_page_says_by_how_much_the_choice_flatters_itself(corrected: float, said: str) -> None:
+    estimate = {"value": corrected, "low": 70.0, "high": 90.0}
+    point = {"preprocessing": "basic", "kernel": "rbf", "C": 1, "gamma": 1, "accuracy": 80.0}
+    report = {
+        "accuracy": 80.0,
+        "grid": [point, {**point, "C": 3}],
+        "corrected": {"accuracy": estimate, "balanced_accuracy": estimate},
+    }
+
+    page = report_page(report)
+
+    assert said in page
+    assert "optimistic" not in page

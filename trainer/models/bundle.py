@@ -45,6 +45,7 @@ from trainer.models.svm import PairwiseSvm
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
 from trainer.regular_files import read_regular
 from trainer.whole_file import written_whole
+from trainer.wording import counted, enumerated, shown
 
 MAX_BYTES = 2**31
 
@@ -95,6 +96,13 @@ class Model:
     sigmoids: PairwiseSigmoids
     labels: tuple[str, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Say in a line what it is; the attributes are long."""
+        return (
+            f"<Model {shown(self.name)}: {enumerated(self.classes)} of "
+            f"{counted(self.layout.width, 'column')}, {self.svm.kernel}>"
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -154,8 +162,10 @@ class Model:
             so far outside of what the model was trained on that float32 cannot hold it scaled.
         """
         if isinstance(documents, Mapping):
+            _check_kind({f"recording {shown(name)}": one for name, one in documents.items()})
             answers = self.predict(list(documents.values()))
             return dict(zip(documents, answers, strict=True))
+        _check_kind({f"document {n}": one for n, one in enumerate(documents)})
         if not documents:
             return []
         return self.answers(self.probabilities(documents))
@@ -339,6 +349,15 @@ def _check_step(step: FittedStep, width: int) -> None:
     require(((columns >= 0) & (columns < width)).all(), "a rank step has another width")
     require((np.diff(columns) > 0).all(), "a rank step ranks a column twice")
     require((np.diff(distribution, axis=0) >= 0).all(), "a rank table is not sorted")
+
+
+def _check_kind(documents: Mapping[str, Any]) -> None:
+    for name, document in documents.items():
+        if not isinstance(document, LowLevel):
+            raise DocumentError(
+                f"{name} is {shown(document)}, not a low-level document as trainer.load_documents "
+                "reads it from a file; trainer.descriptors.flatten makes one of parsed JSON"
+            )
 
 
 def _check_finite(values: NDArray[np.float32], layout: Layout, otherwise: str) -> None:

@@ -25,6 +25,8 @@ from worker.commands.text import plain, visible
 # Enough to see what they have in common.
 _NAMED = 10
 _MINUTE = 60.0
+# A pipe has no width, but its lines are read, too.
+_SENTENCE = 100
 # Confusions that are named; the matrix has the others.
 _WORST = 5
 _COUNTED = ("recordings", "of its class")
@@ -43,9 +45,9 @@ def summary(console: Console, report: Any) -> None:
         AcousticBrainz wrote.
     """
     if isinstance(verdict := at(report, "verdict", "sentence"), str):
-        console.print(Text(visible(verdict), "bold"))
+        console.print(Text(visible(verdict), "bold"), width=min(console.width, _SENTENCE))
         console.print()
-    console.print(pairs(_headline(report)))
+    console.print(pairs(_headline(report), widest=_SENTENCE))
     _show_findings(console, at(report, "findings"))
     matrix = matrix_of(at(report, "confusion_matrix"))
     if matrix:
@@ -100,7 +102,7 @@ def _show_findings(console: Console, findings: Any) -> None:
     console.print()
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(no_wrap=True)
-    made.add_column(overflow="fold")
+    made.add_column(overflow="fold", max_width=_SENTENCE)
     for one in sorted(told, key=lambda one: at(one, "severity") != "warning"):
         warning = at(one, "severity") == "warning"
         label = Text("warning", "bold yellow") if warning else Text("note", "bold")
@@ -131,7 +133,7 @@ def _show_confusions(console: Console, matrix: Matrix) -> None:
 def _headline(report: Any) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(report)
     if number(at(report, "corrected", "accuracy", "value")) is not None:
-        yield "corrected", f"{_estimate(report)}  (what to expect of new recordings like these)"
+        yield "corrected", f"{_estimate(report)}  ({_below(report)}expect this of new recordings)"
     for key, label, remark in (
         ("balanced_accuracy", "balanced accuracy", "mean recall of the classes"),
         ("majority_baseline", "majority baseline", "always answering the largest class"),
@@ -220,8 +222,18 @@ def _accuracy(report: Any) -> str:
     combinations = at(report, "grid")
     if isinstance(combinations, list) and len(combinations) > 1:
         # The best of many is chosen by the very figure that is shown.
-        return f"{shown}, the best of {len(combinations)} combinations: slightly optimistic"
+        return f"{shown}, the best of {len(combinations)} combinations"
     return shown
+
+
+def _below(report: Any) -> str:
+    """Say by how much the choice of the best combination had flattered itself."""
+    accuracy = number(at(report, "accuracy"))
+    corrected = number(at(report, "corrected", "accuracy", "value"))
+    if accuracy is None or corrected is None:
+        return ""
+    lower = round(accuracy, 2) - round(corrected, 2)
+    return f"{lower:.2f} points lower: " if lower > 0 else "no lower: "
 
 
 def _with_deviation(estimate: Any, deviation: str = "std") -> str:

@@ -42,11 +42,14 @@ def table(*columns: str, numbers: Iterable[str] = (), whole: Iterable[str] = ())
     return made
 
 
-def pairs(rows: Iterable[tuple[str, object]]) -> Table:
-    """Label and value, line by line; rich text as it is, anything else literally."""
+def pairs(rows: Iterable[tuple[str, object]], *, widest: int | None = None) -> Table:
+    """Label and value, line by line; rich text as it is, anything else literally.
+
+    Values are folded at `widest` columns, where the console itself is not narrower.
+    """
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
-    made.add_column(overflow="fold")
+    made.add_column(overflow="fold", max_width=widest)
     for label, value in rows:
         made.add_row(plain(label), value if isinstance(value, Text) else plain(value))
     return made

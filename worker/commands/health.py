@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,7 @@ from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
 from worker.commands.job_status import paused_sentence
 from worker.commands.text import visible
-from worker.settings import DatabaseURL, SettingsError
+from worker.settings import EXAMPLE_URL, DatabaseURL, SettingsError, setting_remedy
 
 _OLDEST_POSTGRES = 13
 _NAMED_JOBS = 5
@@ -117,13 +118,16 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     except SettingsError as error:
         sound = error.sound
         for problem in error.problems:
-            yield _trouble("settings", problem, "Set it as the README says.", code=USAGE)
+            # Each problem begins with the name of the setting.
+            remedy = setting_remedy(problem.split()[0])
+            yield _trouble("settings", problem, remedy, code=USAGE)
     for name in sound["unknown"]:
-        yield Finding("settings", f"{name} is no setting", State.WARNING, "Remove or rename it.")
-    if "database_url" in sound:
-        yield from _database(sound["database_url"], sound["model_dir"])
+        yield Finding("settings", f"{name} is no setting", State.WARNING, f"unset {name}")
+    # Before the database: a folder that is not the right one has none of the published models.
     yield _folder("models", "ACOUSTIC_MODEL_DIR", sound["model_dir"])
     yield _folder("projects", "ACOUSTIC_PROJECT_DIR", sound["project_dir"])
+    if "database_url" in sound:
+        yield from _database(sound["database_url"], sound["model_dir"])
     if "engine" in sound:
         yield _engine(sound["engine"])
 
@@ -138,7 +142,11 @@ def _database(url: DatabaseURL, models: Path) -> Iterator[Finding]:
         yield from _answers(engine, url, models)
     except DBAPIError as error:
         sentence = explained(error, url) or str(error.orig)
-        yield _trouble("database", sentence, "Nothing works without it.")
+        remedy = (
+            "Start the server (docker compose up -d postgres starts one), or "
+            f"export DATABASE_URL={EXAMPLE_URL}"
+        )
+        yield _trouble("database", sentence, remedy)
     finally:
         engine.dispose()
 
@@ -148,13 +156,17 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
         version = int((engine.dialect.server_version_info or (0,))[0])
         found = f"{masked_url(url)} answers, Postgres {version}"
         if version < _OLDEST_POSTGRES:
-            yield _trouble("database", found, f"Postgres {_OLDEST_POSTGRES} or newer is needed.")
+            yield _trouble("database", found, f"Move it to Postgres {_OLDEST_POSTGRES} or newer.")
         else:
             yield Finding("database", found)
         try:
             check_revision(connection)
         except SchemaMismatch as error:
-            remedy = "Nothing can run on it before that."
+            remedy = (
+                "acoustic migrate"
+                if "acoustic migrate" in str(error)
+                else "Install that version, or set DATABASE_URL to another database."
+            )
             yield _trouble("schema", str(error), remedy, code=SCHEMA_MISMATCH)
             return
         yield Finding("schema", "is that of this version")
@@ -221,16 +233,18 @@ def _published(connection: Connection, models: Path) -> Iterator[Finding]:
 
     files = PublishedFiles(models)
     published = [one for one in published_files(connection) if one.path is not None]
-    sound = 0
+    broken: dict[str, list[str]] = defaultdict(list)
     for one in published:
         try:
             files.check(str(one.path), one.sha256)
-            sound += 1
         except ModelError as error:
-            remedy = (
-                "Without it the high-level worker does not start: publish it again, or retire it."
-            )
-            yield _trouble("models", f"{one.name} {one.version}: {error}", remedy)
+            # What all of them have for one reason is one trouble: mostly it is another folder.
+            found = f"{one.name} {one.version}: {error}"
+            because = isinstance(error.__cause__, OSError) and error.__cause__.strerror
+            broken[because or found].append(found)
+    for because, of_it in broken.items():
+        yield _broken(because, of_it, len(published), models)
+    sound = len(published) - sum(map(len, broken.values()))
     for odd in (*between_tables(connection), *of_published(published, models)):
         if odd.is_fatal:
             yield _trouble("models", odd.found, odd.remedy)
@@ -238,6 +252,19 @@ def _published(connection: Connection, models: Path) -> Iterator[Finding]:
             yield Finding("models", odd.found, State.WARNING, odd.remedy)
     if sound:
         yield Finding("models", f"{sound} published, whose files are as they were")
+
+
+def _broken(because: str, found: Sequence[str], published: int, models: Path) -> Finding:
+    """Tell of models whose files have one fault in common."""
+    if len(found) == 1:
+        remedy = "Without it the high-level worker does not start: publish it again, or retire it."
+        return _trouble("models", found[0], remedy)
+    told = f"{len(found)} of {published} published models: {because}; such as {found[0]}"
+    remedy = (
+        "Without them the high-level worker does not start: set ACOUSTIC_MODEL_DIR to the folder "
+        f"that they were published in, or copy that one's folder published to {models}."
+    )
+    return _trouble("models", told, remedy)
 
 
 def _folder(about: str, setting: str, folder: Path) -> Finding:

@@ -28,7 +28,11 @@ _COLUMNS = ("job", "status", "queue", "dataset", "try", "age", "progress", "left
 _NARROW_WIDTHS = {"age": 6, "progress": 5, "left": 6}
 _WIDE_WIDTHS = {"age": 11, "progress": 22, "left": 11}
 # What a terminal that is narrower still does without, in this order.
-_SPARED = ("try", "age", "queue", "left", "progress")
+_SPARED = ("try", "age", "queue", "left", "progress", "dataset")
+# Enough of a name to tell it from others; `jobs show` has all of it. Where columns are spared, so
+# are lines: a name gets two.
+_LONGEST_NAME = 60
+_SPARE_LINES = 2
 _RIGHT = {"queue", "try", "age", "left"}
 
 
@@ -60,12 +64,13 @@ class JobTable:
         yield Rule(style="dim")
         left = self.most
         for shown, job in enumerate(self.jobs):
-            row = layout.row(job)
+            row: RenderableType | None = layout.row(job)
             if left is not None:
-                left -= len(console.render_lines(row, options))
-                if left < 0:
-                    yield self._more(len(self.jobs) - shown + self.beyond)
-                    return
+                row, height = _that_fits(left, console, options, row, layout.line_of(job))
+                left -= height
+            if row is None:
+                yield self._more(len(self.jobs) - shown + self.beyond)
+                return
             yield row
         if self.beyond:
             yield self._more(self.beyond)
@@ -73,6 +78,17 @@ class JobTable:
     @staticmethod
     def _more(jobs: int) -> Text:
         return Text(f"… and {jobs:,} more", style="dim")
+
+
+def _that_fits(
+    lines: int, console: Console, options: ConsoleOptions, *forms: RenderableType | None
+) -> tuple[RenderableType | None, int]:
+    """Give the first form that takes no more than so many lines, and how many it takes."""
+    for form in forms:
+        height = 0 if form is None else len(console.render_lines(form, options))
+        if height <= lines:
+            return form, height
+    return None, 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +138,8 @@ class _Layout:
         ]
         if bars:
             widths[columns.index("progress")] += _BAR + 1
+        if "dataset" not in columns:
+            return cls(narrow, bars, columns, tuple(widths), gap, fits=True)
         name = columns.index("dataset")
         rest = width - sum(widths) + widths[name] - gap * (len(widths) - 1)
         fits = rest >= min(widths[name], _NARROWEST_NAME if narrow else _LEGIBLE_NAME)
@@ -136,13 +154,21 @@ class _Layout:
             "job": short_id(job),
             "status": visible(job.status),
             "queue": "" if job.position is None else str(job.position),
-            "dataset": visible(job.dataset or "-"),
+            "dataset": self._name(job) if "dataset" in self.columns else "",
             "try": "" if job.attempt is None else str(job.attempt),
             "age": spelled((datetime.now(UTC) - job.created).total_seconds()),
             "progress": _progress(job, narrow=self.narrow),
             "left": "" if left is None else spelled(left),
         }
         return tuple(text_of[name] for name in self.columns)
+
+    def _name(self, job: JobStatus) -> str:
+        name = Text(visible(job.dataset or "-"))
+        longest = _LONGEST_NAME
+        if self.widths and len(self.columns) < len(_COLUMNS):
+            longest = _SPARE_LINES * self.widths[self.columns.index("dataset")]
+        name.truncate(min(longest, _LONGEST_NAME), overflow="ellipsis")
+        return name.plain
 
     def line(self, cells: Sequence[RenderableType]) -> Table:
         """Put cells beside each other."""
@@ -155,16 +181,20 @@ class _Layout:
 
     def row(self, job: JobStatus) -> RenderableType:
         """Give a job's line, and below it its reason, if it has one."""
+        line, reason = self.line_of(job), reason_of(job)
+        if not reason:
+            return line
+        told = plain(reason, "red" if job.status == "failed" else "yellow")
+        return Group(line, Padding(told, (0, 0, 0, self.widths[0] + self.gap)))
+
+    def line_of(self, job: JobStatus) -> RenderableType:
+        """Give a job's line alone."""
         cells: list[RenderableType] = [Text(cell) for cell in self.texts(job)]
         cells[self.columns.index("status")] = plain(job.status, style_of(job))
         if self.bars:
             place = self.columns.index("progress")
             cells[place] = _with_bar(job, self.texts(job)[place])
-        reason = reason_of(job)
-        if not reason:
-            return self.line(cells)
-        told = plain(reason, "red" if job.status == "failed" else "yellow")
-        return Group(self.line(cells), Padding(told, (0, 0, 0, self.widths[0] + self.gap)))
+        return self.line(cells)
 
 
 def _progress(job: JobStatus, *, narrow: bool) -> str:

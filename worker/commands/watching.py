@@ -202,13 +202,16 @@ def _view(invocation: Invocation, *, json: bool, positions: bool) -> Iterator[Sh
 def screen(sight: Sight, *, lines: int) -> RenderableType:
     """Give what a terminal of so many lines shows: as many jobs as fit, and how many there are."""
     ended = Counter(job.status for job in sight.jobs if job.status in ENDED)
-    below: list[RenderableType] = [Text(told_totals({**sight.totals, **ended}), style="dim")]
+    below: list[RenderableType] = [_one_line(told_totals({**sight.totals, **ended}), "dim")]
     if sight.paused is not None:
-        # One line, however long the reason is: it must not push jobs away.
-        said = paused_sentence(sight.paused)
-        below.append(Text(said, style="yellow", no_wrap=True, overflow="ellipsis"))
+        below.append(_one_line(paused_sentence(sight.paused), "yellow"))
     most = max(1, lines - _AROUND - len(below))
     return Group(JobTable(sight.jobs, bars=True, most=most, beyond=sight.beyond), *below)
+
+
+def _one_line(said: str, style: str) -> Text:
+    # However long the reason of a pause is, it must not push jobs away.
+    return Text(said, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _lines(console: Console, written: Callable[[JobStatus], str], *, positions: bool) -> Show:
