@@ -82,7 +82,7 @@ def test_matrices_of_other_widths_and_orders_of_other_rows_are_refused() -> None
         multiply(training, order, testing[:, :3].copy(), "", 1)
     with pytest.raises(ValueError, match="order"):
         multiply(training, order[:-1], testing, "", 1)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="rows that there are not"):
         multiply(training, [*order[:-1], 10], testing, "", 1)
 
 
