@@ -175,15 +175,31 @@ class ModelSet:
 
     def _reason(self, document: Document) -> DocumentError:
         try:
-            flat = flatten(document)
+            refusal = next(self._refusals(document), None)
         except DocumentError as error:
             return error
+        if refusal is None:
+            raise AssertionError("a document was refused that each model can use")
+        return refusal[1]
+
+    def refusals(self, document: Document) -> dict[str, DocumentError]:
+        """Say which of the models cannot use a document, and why, in the order of models.
+
+        Raises
+        ------
+        DocumentError
+            It is no low-level document, whatever the model.
+        """
+        return dict(self._refusals(document))
+
+    def _refusals(self, document: Document) -> Iterator[tuple[str, DocumentError]]:
+        flat = flatten(document)
         for model in self.models:
             try:
                 model.check(flat)
             except DocumentError as error:
-                return DocumentError(f"model {shown(model.name)} cannot use it: {error}")
-        raise AssertionError("a document was refused that each model can use")
+                reason = DocumentError(f"model {shown(model.name)} cannot use it: {error}")
+                yield model.name, reason
 
     @cached_property
     def _reader(self) -> Reader:

@@ -29,6 +29,8 @@ _CHUNK_CHARACTERS = 32 * 2**20
 PATIENCE_SECONDS = 120.0
 PATIENCE_SECONDS_PER_RECORDING = 0.1
 
+_Parsed = tuple[Recording, Document]
+
 # A transaction that waits for a computation is idle to the server, whose own limit for that is a
 # setting of the session.
 SERVER_PATIENCE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
@@ -69,12 +71,32 @@ class Tally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a recording does not get all outputs.
+
+    Attributes
+    ----------
+    reason
+        In a sentence.
+    models
+        Rows in AcousticBrainz's table `model` of those that cannot use its document; none, if that
+        is no low-level document at all.
+    is_whole
+        Whether it gets no output. Otherwise it gets those of the other models.
+    """
+
+    reason: str
+    models: frozenset[int] = frozenset()
+    is_whole: bool = True
+
+
 @dataclass
 class _Outcome:
     """What a transaction will have done if it commits."""
 
     recordings: int = 0
-    failed: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, _Refusal] = field(default_factory=dict)
 
 
 class Batches:
@@ -198,7 +220,9 @@ class Batches:
         self.tally.ended = time.monotonic()
         self.tally.processor = time.process_time() - self._used_before
         self.tally.recordings += outcome.recordings
-        self._tell_failed(outcome.failed)
+        whole = {i: one.reason for i, one in outcome.refused.items() if one.is_whole}
+        self._tell_failed(whole)
+        self._tell_refused(len(outcome.refused) - len(whole), outcome.refused, loaded)
 
     def _work(self, connection: Connection, ids: Sequence[int], loaded: LoadedModels) -> _Outcome:
         outcome = _Outcome()
@@ -207,11 +231,11 @@ class Batches:
         held = highlevel.lock(connection, ids, worker=self._worker)
         recordings = highlevel.read(connection, held, models=loaded.known)
         while chunk := self._chunk(recordings):
-            outputs, reasons = self._compute(chunk, loaded)
+            outputs, refused = self._compute(chunk, loaded)
             with self.tally.timing("write"):
-                self._write(connection, chunk, outputs, reasons, loaded)
+                self._write(connection, chunk, outputs, refused, loaded)
             outcome.recordings += len(outputs)
-            outcome.failed |= reasons
+            outcome.refused |= refused
         return outcome
 
     def _chunk(self, recordings: Iterator[Recording]) -> list[Recording]:
@@ -232,7 +256,7 @@ class Batches:
         connection: Connection,
         recordings: Sequence[Recording],
         outputs: Sequence[Outputs],
-        reasons: Mapping[int, str],
+        refused: Mapping[int, _Refusal],
         loaded: LoadedModels,
     ) -> None:
         digest = loaded.models.digest
@@ -242,8 +266,14 @@ class Batches:
             build_sha1=digest,
             version=loaded.version_id,
         )
-        highlevel.fail(connection, reasons, worker=self._worker, build_sha1=digest)
-        self._let_go(connection, [one for one in recordings if one.id not in reasons], loaded)
+        highlevel.fail(
+            connection,
+            {identifier: one.reason for identifier, one in refused.items()},
+            worker=self._worker,
+            build_sha1=digest,
+            refused_by={identifier: one.models for identifier, one in refused.items()},
+        )
+        self._let_go(connection, [one for one in recordings if one.id not in refused], loaded)
 
     def _let_go(
         self, connection: Connection, done: Sequence[Recording], loaded: LoadedModels
@@ -259,25 +289,46 @@ class Batches:
 
     def _compute(
         self, recordings: Sequence[Recording], loaded: LoadedModels
-    ) -> tuple[list[Outputs], dict[int, str]]:
-        """Give the outputs that recordings lack, and why there are none.
+    ) -> tuple[list[Outputs], dict[int, _Refusal]]:
+        """Give the outputs that recordings lack, and why there are none or some are missing.
 
         A document that cannot be used fails at its first attempt: it says the same every time.
         """
-        reasons: dict[int, str] = {}
+        refused: dict[int, _Refusal] = {}
         with self.tally.timing("parse"):
-            by_lack = _parsed(recordings, loaded, reasons)
+            by_lack = _parsed(recordings, loaded, refused)
         outputs: list[Outputs] = []
+        again: dict[frozenset[int], list[_Parsed]] = {}
         for lacking, parsed in by_lack.items():
-            with self.tally.timing("predict"):
-                predicted = self._predicted(lacking, [document for _, document in parsed], loaded)
-            with self.tally.timing("compose"):
-                for (recording, document), answer in zip(parsed, predicted, strict=True):
-                    if isinstance(answer, DocumentError):
-                        reasons[recording.id] = str(answer)
-                    else:
-                        outputs.append(_outputs(recording, document, answer, loaded))
-        return outputs, reasons
+            for recording, document in self._predict_all(lacking, parsed, loaded, outputs):
+                refusal = _refusal(recording, document, lacking, loaded)
+                refused[recording.id] = refusal
+                if not refusal.is_whole and (usable := lacking - refusal.models):
+                    again.setdefault(usable, []).append((recording, document))
+        for usable, parsed in again.items():
+            left = self._predict_all(usable, parsed, loaded, outputs)
+            if left:
+                raise AssertionError("a document was refused by models that can use it")
+        return outputs, refused
+
+    def _predict_all(
+        self,
+        lacking: frozenset[int],
+        parsed: Sequence[_Parsed],
+        loaded: LoadedModels,
+        outputs: list[Outputs],
+    ) -> list[_Parsed]:
+        """Add the outputs of some models; give the documents that not all of these can use."""
+        with self.tally.timing("predict"):
+            predicted = self._predicted(lacking, [document for _, document in parsed], loaded)
+        left = []
+        with self.tally.timing("compose"):
+            for (recording, document), answer in zip(parsed, predicted, strict=True):
+                if isinstance(answer, DocumentError):
+                    left.append((recording, document))
+                else:
+                    outputs.append(_outputs(recording, document, answer, loaded))
+        return left
 
     def _predicted(
         self, lacking: frozenset[int], documents: Sequence[Document], loaded: LoadedModels
@@ -307,6 +358,19 @@ class Batches:
         self._in_doubt = False
         self._log.info("gave back what the outage interrupted", recordings=given)
 
+    def _tell_refused(
+        self, recordings: int, refused: Mapping[int, _Refusal], loaded: LoadedModels
+    ) -> None:
+        """Tell which models that are not shown cannot use documents: a line for a batch."""
+        if recordings:
+            ids = {i for one in refused.values() if not one.is_whole for i in one.models}
+            named = [f"{one.name} {one.version}" for one in loaded.wanted if one.id in ids]
+            self._log.warning(
+                "models that are not shown cannot use documents; the others' outputs are written",
+                recordings=recordings,
+                models=named,
+            )
+
     def _tell_failed(self, reasons: Mapping[int, str]) -> None:
         self.tally.failed += len(reasons)
         for identifier, reason in reasons.items():
@@ -314,19 +378,42 @@ class Batches:
 
 
 def _parsed(
-    recordings: Sequence[Recording], loaded: LoadedModels, reasons: dict[int, str]
-) -> dict[frozenset[int], list[tuple[Recording, Document]]]:
+    recordings: Sequence[Recording], loaded: LoadedModels, refused: dict[int, _Refusal]
+) -> dict[frozenset[int], list[_Parsed]]:
     """Parse documents of recordings that lack something, by what they lack."""
     wanted = frozenset(loaded.ids)
     needy = [one for one in recordings if _there(one) and _lacks(one, wanted)]
-    parsed: dict[frozenset[int], list[tuple[Recording, Document]]] = {}
+    parsed: dict[frozenset[int], list[_Parsed]] = {}
     documents = parse_documents(recording.document or "" for recording in needy)
     for recording, document in zip(needy, documents, strict=True):
         if isinstance(document, DocumentError):
-            reasons[recording.id] = str(document)
+            refused[recording.id] = _Refusal(str(document))
         else:
             parsed.setdefault(wanted - recording.present, []).append((recording, document))
     return parsed
+
+
+def _refusal(
+    recording: Recording, document: Document, lacking: frozenset[int], loaded: LoadedModels
+) -> _Refusal:
+    """Say why not all models can use a document, and whether any output is written.
+
+    Nobody sees some of the shown models' outputs only. Models that are not shown are tried out, and
+    take no outputs from those that are.
+    """
+    try:
+        refusals = loaded.part(lacking).refusals(document)
+    except DocumentError as error:
+        return _Refusal(str(error))
+    row_of = loaded.names
+    models = frozenset(row_of[name] for name in refusals)
+    decisive = [one for name, one in refusals.items() if row_of[name] in loaded.required]
+    if not decisive and models == lacking and not recording.complete:  # nothing would be written
+        decisive = list(refusals.values())
+    if decisive:
+        return _Refusal(str(decisive[0]), models)
+    reasons = "; ".join(map(str, refusals.values()))
+    return _Refusal(f"outputs of the other models are written; {reasons}", models, is_whole=False)
 
 
 def _there(recording: Recording) -> bool:

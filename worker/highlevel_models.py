@@ -54,6 +54,9 @@ class Wanted:
         Its file.
     content
         What its row says that it predicts by; None: published before that was known.
+    is_required
+        Whether a document that it cannot use gets no outputs at all: it is shown, or of a profile,
+        which is computed as a whole or not at all.
     model
         The model, where the file had to be read to know what it is.
     """
@@ -64,6 +67,7 @@ class Wanted:
     sha256: str
     path: Path
     content: str | None
+    is_required: bool = True
     model: Model | None = field(default=None, compare=False, repr=False)
 
 
@@ -97,6 +101,11 @@ class LoadedModels:
     def ids(self) -> tuple[int, ...]:
         """Rows in AcousticBrainz's table `model`."""
         return tuple(one.id for one in self.wanted)
+
+    @property
+    def required(self) -> frozenset[int]:
+        """Rows in AcousticBrainz's table `model` of those that every document has to suit."""
+        return frozenset(one.id for one in self.wanted if one.is_required)
 
     @property
     def known(self) -> tuple[int, ...]:
@@ -160,7 +169,8 @@ class Published:
         ]
         if problems:
             raise SettingsError(problems)
-        return [one for one in wanted if one is not None]
+        shown = {one.id for one in published if one.status == models.Status.SHOW}
+        return [replace(one, is_required=one.id in shown) for one in wanted if one is not None]
 
     def merge_values(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
         """Give the models' version, or all of them where they differ."""
@@ -243,7 +253,7 @@ class OfProfile:
                 f"{self.profile.path}: model {entry.name} {version} cannot be loaded: {error}"
             )
             return None
-        return Wanted(row.id, entry.name, version, sha256, entry.file, row.content, model)
+        return Wanted(row.id, entry.name, version, sha256, entry.file, row.content, model=model)
 
     def _retired(self, published: Mapping[tuple[str, str], PublishedModel]) -> list[str]:
         """Name the models that were retired: somebody wants their outputs to be made no more."""

@@ -1,7 +1,7 @@
 """Publishing a model: its file into the model folder, then its row into the database."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from schema import evaluation_jobs, models
 from schema.models import PublishedModel, Status
 from trainer.documents import parse_json
 from trainer.errors import ModelError, TrainerError
+from trainer.models.extractors import extractor_of
 from trainer.models.opening import open_model
 from trainer.parsing import MAX_BYTES
 from trainer.regular_files import read_regular
@@ -38,10 +39,14 @@ class Publication:
         The model as it is now.
     taken_down
         Versions of the same name that were shown until now.
+    other_layout
+        What to heed where it was trained on documents of another extractor than models that are
+        shown; empty where that cannot be told from the descriptors that they need.
     """
 
     model: PublishedModel
     taken_down: tuple[str, ...]
+    other_layout: str = ""
 
 
 def publish(
@@ -101,7 +106,47 @@ def publish(
             class_mapping=class_mapping,
             provenance=provenance(model, origin or {"file": source.name}),
         )
-    return Publication(published, tuple(taken_down))
+    with engine.connect() as connection:
+        others = [one for one in models.published_files(connection) if one.id != published.id]
+    return Publication(published, tuple(taken_down), _other_layout(published, model, others, files))
+
+
+def _other_layout(
+    published: PublishedModel,
+    model: "Model",
+    others: Sequence[PublishedModel],
+    files: PublishedFiles,
+) -> str:
+    """Say what comes of it where no document suits both a model and those that are shown."""
+    extractor = extractor_of(model.layout.names)
+    if extractor is None:
+        return ""
+    of_others: dict[str, list[str]] = {}
+    for one in others:
+        if one.status != Status.SHOW or one.path is None:
+            continue
+        with suppress(ModelError):
+            theirs = open_model(files.find(one.path), name=one.name, sha256=one.sha256).layout
+            of_others.setdefault(extractor_of(theirs.names) or extractor, []).append(one.name)
+    of_others.pop(extractor, None)
+    if not of_others:
+        return ""
+    theirs_told = "; ".join(
+        f"{listed(names)} needs those of {by}"
+        if len(names) == 1
+        else f"{listed(names)} need those of {by}"
+        for by, names in of_others.items()
+    )
+    consequence = (
+        "a recording whose document one of the shown models cannot use gets no outputs at all"
+        if published.status == Status.SHOW
+        else "documents that it cannot use are listed by acoustic highlevel failed, and get the "
+        "outputs of the others"
+    )
+    return (
+        f"{published.name} {published.version} needs documents of {extractor}, and of the models "
+        f"that are shown {theirs_told}: {consequence}."
+    )
 
 
 def provenance(model: "Model", origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from schema.highlevel.operating import (
     list_failed,
     retry,
     retry_all,
+    retry_refused,
     submissions,
 )
 from schema.highlevel.reading import document_of
@@ -64,6 +65,7 @@ __all__ = [
     "read",
     "retry",
     "retry_all",
+    "retry_refused",
     "submissions",
     "sweep",
     "write",

@@ -8,7 +8,15 @@ from sqlalchemy import Connection, text
 from schema.errors import NotFound
 from schema.highlevel.values import Backlog, FailedRecording
 
-__all__ = ["MOST_COUNTED", "backlog", "list_failed", "retry", "retry_all", "submissions"]
+__all__ = [
+    "MOST_COUNTED",
+    "backlog",
+    "list_failed",
+    "retry",
+    "retry_all",
+    "retry_refused",
+    "submissions",
+]
 
 # Counting further takes longer than anybody waits for it.
 MOST_COUNTED = 1_000_000
@@ -41,6 +49,15 @@ RETRY_ALL = text("""
     UPDATE worker.highlevel_queue
        SET attempts = 0, interruptions = 0, retry_at = NULL, failed = NULL
      WHERE failed IS NOT NULL
+""")
+
+# What any other model refused too, unless that is retired, would fail again.
+RETRY_REFUSED = text("""
+    UPDATE worker.highlevel_queue
+       SET attempts = 0, interruptions = 0, retry_at = NULL, failed = NULL, error = NULL,
+           refused_by = NULL, models = NULL, priority = 1
+     WHERE failed IS NOT NULL AND :model = ANY(refused_by)
+       AND refused_by <@ ARRAY(SELECT model FROM worker.models WHERE retired IS NOT NULL)
 """)
 
 NOTIFY = text("SELECT pg_notify('acoustic_highlevel', '')")
@@ -116,6 +133,27 @@ def retry_all(connection: Connection) -> int:
     """Have all recordings that failed looked at again; return how many there were."""
     changed = connection.execute(RETRY_ALL).rowcount
     connection.execute(NOTIFY)
+    return changed
+
+
+def retry_refused(connection: Connection, model: int) -> int:
+    """
+    Have recordings looked at again that failed at nothing but a model that is retired by now.
+
+    Parameters
+    ----------
+    connection : Connection
+    model : int
+        Id in `model`.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    changed = connection.execute(RETRY_REFUSED, {"model": model}).rowcount
+    if changed:
+        connection.execute(NOTIFY)
     return changed
 
 

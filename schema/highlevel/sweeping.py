@@ -76,21 +76,36 @@ BACKFILL_CURSOR = text("""
 """)
 
 # A recording that lacks one of the models. What failed stays so: the same document would fail again
-# at the models that it could not be used with.
+# at the models that it could not be used with. One that has its outputs of all shown models and was
+# refused by others is looked at again, if it lacks a model that did not refuse it.
 BACKFILL = text("""
     WITH chunk AS MATERIALIZED (
         SELECT id FROM lowlevel_json WHERE id > :after ORDER BY id LIMIT :limit
-    ), found AS (
-        INSERT INTO worker.highlevel_queue (id, priority, models)
-        SELECT chunk.id, :priority, CAST(:only AS integer[]) FROM chunk
+    ), lacking AS MATERIALIZED (
+        SELECT chunk.id FROM chunk
          WHERE (SELECT count(DISTINCT o.model) FROM highlevel_model o
                  WHERE o.highlevel = chunk.id AND o.model = ANY(CAST(:models AS integer[])))
                < cardinality(CAST(:models AS integer[]))
+    ), found AS (
+        INSERT INTO worker.highlevel_queue (id, priority, models)
+        SELECT id, :priority, CAST(:only AS integer[]) FROM lacking
             ON CONFLICT (id) DO NOTHING
      RETURNING id
+    ), taken_back AS (
+        UPDATE worker.highlevel_queue q
+           SET attempts = 0, interruptions = 0, retry_at = NULL, failed = NULL, error = NULL,
+               refused_by = NULL, priority = :priority, models = CAST(:only AS integer[])
+          FROM lacking
+         WHERE q.id = lacking.id AND q.failed IS NOT NULL AND q.refused_by IS NOT NULL
+           AND (SELECT m.id FROM highlevel_meta m WHERE m.id = q.id) IS NOT NULL
+           AND EXISTS (SELECT FROM unnest(CAST(:models AS integer[])) AS wanted (model)
+                        WHERE wanted.model <> ALL (q.refused_by)
+                          AND NOT EXISTS (SELECT FROM highlevel_model o
+                                           WHERE o.highlevel = q.id AND o.model = wanted.model))
+     RETURNING q.id
     )
     SELECT (SELECT count(*) FROM chunk) AS looked, (SELECT max(id) FROM chunk) AS last,
-           (SELECT count(*) FROM found) AS enqueued
+           (SELECT count(*) FROM found) + (SELECT count(*) FROM taken_back) AS enqueued
 """)
 
 MOVE_BACKFILL = text("""

@@ -1,6 +1,6 @@
 """The ways in which a recording leaves the queue: with outputs, with a reason, or as it came."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -61,8 +61,10 @@ LEAVE = text("""
 FAIL = text("""
     WITH spent AS (
         UPDATE worker.highlevel_queue q
-           SET failed = now(), error = new.error, worker = NULL, retry_at = NULL
-          FROM unnest(CAST(:ids AS integer[]), CAST(:errors AS text[])) AS new (id, error)
+           SET failed = now(), error = new.error, worker = NULL, retry_at = NULL,
+               refused_by = CAST(new.refused_by AS integer[])
+          FROM unnest(CAST(:ids AS integer[]), CAST(:errors AS text[]), CAST(:refused_by AS text[]))
+               AS new (id, error, refused_by)
          WHERE q.id = new.id AND q.worker = :worker AND q.failed IS NULL
      RETURNING q.id
     ), marked AS (
@@ -93,7 +95,7 @@ EXHAUST = text("""
            FOR UPDATE SKIP LOCKED
     ), spent AS (
         UPDATE worker.highlevel_queue q
-           SET failed = now(), worker = NULL, retry_at = NULL,
+           SET failed = now(), worker = NULL, retry_at = NULL, refused_by = NULL,
                error = CASE WHEN q.worker IS NULL AND q.error IS NOT NULL THEN q.error
                             ELSE worker.highlevel_lost(q) END
           FROM chosen
@@ -162,7 +164,12 @@ def leave(
 
 
 def fail(
-    connection: Connection, reasons: Mapping[int, str], *, worker: str, build_sha1: str
+    connection: Connection,
+    reasons: Mapping[int, str],
+    *,
+    worker: str,
+    build_sha1: str,
+    refused_by: Mapping[int, Collection[int]] | None = None,
 ) -> None:
     """
     Mark recordings as failed: in the queue with a reason, in `highlevel` by a row without metadata.
@@ -178,11 +185,16 @@ def fail(
     worker : str
     build_sha1 : str
         Of the set of models, for the mark.
+    refused_by : mapping of int to collection of int, optional
+        Id to ids in `model` of what could not use its document, where that is the reason.
     """
     if reasons:
+        refused = refused_by or {}
         values = {
             "ids": list(reasons),
             "errors": [storable(reason, most=MESSAGE_LENGTH) for reason in reasons.values()],
+            # Arrays of several lengths cannot be one array, and texts can.
+            "refused_by": [_array(refused.get(identifier, ())) for identifier in reasons],
             "worker": _name(worker),
             "build": build_sha1,
         }
@@ -245,6 +257,10 @@ def _hashed(value: Mapping[str, Any]) -> tuple[str, str]:
     """Give AcousticBrainz's one way to write an object, and its hash."""
     written = json_text(value, canonical=True)
     return written, sha256(written.encode("ascii")).hexdigest()
+
+
+def _array(ids: Collection[int]) -> str | None:
+    return "{" + ",".join(map(str, sorted(ids))) + "}" if ids else None
 
 
 def _name(worker: str) -> str:

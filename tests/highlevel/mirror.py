@@ -74,14 +74,25 @@ def document(randomness: random.Random, centre: float) -> dict[str, Any]:
     }
 
 
+def with_descriptor(made: dict[str, Any], name: str) -> dict[str, Any]:
+    """Add a descriptor, as another extractor would write it."""
+    made["lowlevel"][name] = {"mean": made["lowlevel"]["average_loudness"] / 2}
+    return made
+
+
 @cache
-def trained(name: str, seed: int = 1) -> Model:
-    """Train a small model; another seed is another model of the same classes."""
+def trained(name: str, seed: int = 1, extra: str = "") -> Model:
+    """Train a small model; another seed is another model of the same classes.
+
+    With the name of a further descriptor it needs documents that have that too.
+    """
     randomness = random.Random(f"{name} {seed}")
     documents, classes = {}, {}
     for number, label in enumerate(CLASSES[name]):
         ids = [str(UUID(int=randomness.getrandbits(128))) for _ in range(8)]
-        documents |= {i: flatten(document(randomness, float(number))) for i in ids}
+        for i in ids:
+            made = document(randomness, float(number))
+            documents[i] = flatten(with_descriptor(made, extra) if extra else made)
         classes[label] = ids
     options = JobOptions.parse(
         {"preprocessing_values": ["basic"], "c_values": [1], "gamma_values": [-3], "folds": 2}
@@ -151,10 +162,11 @@ class Mirror:
         version: str = "v1",
         status: Status = Status.SHOW,
         seed: int = 1,
+        extra: str = "",
         **more: Any,
     ) -> Publication:
-        file = self.folder / f"{name}-{seed}.model"
-        trained(name, seed).save(file)
+        file = self.folder / f"{name}-{seed}{extra}.model"
+        trained(name, seed, extra).save(file)
         return publish(
             self.engine, self.models, file, name=name, version=version, status=status, **more
         )

@@ -103,6 +103,8 @@ def publish(
     invocation.out.print(plain(f"{one.name} {one.version} is published as {one.status}."))
     for other in done.taken_down:
         invocation.out.print(plain(f"{one.name} {other} is not shown any more."))
+    if done.other_layout:
+        invocation.notes.print(plain(done.other_layout), soft_wrap=True)
     invocation.notes.print(
         plain(
             "Recordings that were processed before get its outputs by: "
@@ -146,8 +148,10 @@ def list_(invocation: Invocation, *, json: bool) -> None:
 def retire(invocation: Invocation, *, model: str) -> None:
     """Have a model not computed any more, nor shown; what it computed stays.
 
-    Publishing the same file again takes it back.
+    Recordings that failed at nothing but this model are looked at again. Publishing the same file
+    again takes it back.
     """
+    from schema import highlevel  # noqa: PLC0415
     from schema import models as published  # noqa: PLC0415
     from worker.commands.connections import transaction  # noqa: PLC0415
 
@@ -155,8 +159,13 @@ def retire(invocation: Invocation, *, model: str) -> None:
     with transaction(invocation) as connection:
         before = {one.id: one.status for one in published.list_published(connection, name=name)}
         one = published.retire(connection, name=name, version=version or None)
+        again = highlevel.retry_refused(connection, one.id)
         after = {one.status for one in published.list_published(connection, name=name)}
     invocation.out.print(plain(f"{one.name} {one.version} is retired."))
+    if again:
+        ending = "" if again == 1 else "s"
+        told = f"{again:,} recording{ending} that failed at nothing but it will be looked at again."
+        invocation.out.print(told)
     if before[one.id] == "show" and "show" not in after:
         invocation.out.print(plain(f"No version of {one.name} is shown now."))
 

@@ -1,0 +1,1 @@
+ALTER TABLE worker.highlevel_queue DROP COLUMN refused_by;
