@@ -255,6 +255,34 @@ class Settings:
             raise SettingsError(problems)
 
 
+def setting(name: str, environment: Mapping[str, str]) -> str | None:
+    """Read one setting as text, for commands that take no others.
+
+    Parameters
+    ----------
+    name
+        That of the variable, such as ``ACOUSTIC_ENGINE``.
+    environment
+        As `Settings.from_environment` takes it.
+
+    Returns
+    -------
+    str or None
+        A value that is valid, or None where it is not set.
+
+    Raises
+    ------
+    SettingsError
+        The value is wrong.
+    """
+    if not environment.get(name, "").strip():
+        return None
+    value, problem = _read(name, _known()[name], environment)
+    if problem:
+        raise SettingsError(problem)
+    return str(value)
+
+
 def _obstacle(folder: Path) -> str | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import Result
 
-from worker.commands import COMMANDS, failures
+from worker.commands import COMMANDS, failures, shortage
 from worker.commands.application import Application, Lazy
 
 Acoustic = Callable[..., Result]
@@ -140,6 +140,33 @@ def test_an_unforeseen_error_shows_its_traceback(capsys: pytest.CaptureFixture[s
 
     assert code == 1
     assert "Traceback" in said
+
+
+def of_another(cause: BaseException) -> Exception:
+    error = RuntimeError("the library is broken")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("/lib/x.so: failed to map segment from shared object"),
+        of_another(ImportError("x.so: cannot allocate memory in static TLS block")),
+    ],
+)
+def test_a_lack_of_memory_is_a_sentence(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error, capsys) == (1, f"{shortage.SENTENCE}\n")
+
+
+def test_a_library_that_is_not_there_is_no_lack_of_memory(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "Traceback" in ended(ImportError("x.so: no such file"), capsys)[1]
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

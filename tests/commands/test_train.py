@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.preloaded.building import built
 from trainer.grid.engines import why_no_native
 from trainer.models.bundle import Model
 from worker.commands.file_training import Order
+from worker.commands.invocation import Invocation, console
 from worker.commands.training import train
 
 Acoustic = Callable[..., Result]
@@ -66,6 +68,61 @@ def test_options_become_those_of_a_job() -> None:
         "learning_curve": True,
         "missing": "leave out",
     }
+
+
+@pytest.mark.parametrize(
+    ("setting", "option", "given", "attribute", "expected"),
+    [
+        ("ACOUSTIC_ENGINE", "--engine", "SKLEARN", "engine", "sklearn"),
+        ("ACOUSTIC_JOBS", "--jobs", " 3 ", "jobs", 3),
+        ("ACOUSTIC_MEMORY_MIB", "--memory", "77", "memory", 77),
+    ],
+)
+def test_a_setting_is_what_an_option_is_by_default(
+    setting: str, option: str, given: str, attribute: str, expected: Any
+) -> None:
+    def value(*arguments: str, **environment: str) -> Any:
+        invocation = Invocation(console(sys.stdout), console(sys.stderr), environment)
+        files = [str(GROUND_TRUTH), str(DOCUMENTS), "--model", "a.model"]
+        context = train.make_context("train", [*files, *arguments], obj=invocation)
+        return getattr(Order.of(context.params), attribute)
+
+    by_default = {"engine": "auto", "jobs": None, "memory": 2048}[attribute]
+    other = {"engine": "native", "jobs": 5, "memory": 5}[attribute]
+    assert value(**{setting: given}) == expected
+    assert value(**{setting: " "}) == by_default
+    assert value(option, str(other), **{setting: "wrong"}) == other
+
+
+@pytest.mark.parametrize("setting", ["ACOUSTIC_ENGINE", "ACOUSTIC_JOBS", "ACOUSTIC_MEMORY_MIB"])
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_setting_that_is_wrong_is_named_before_anything_is_done(
+    command: str, setting: str, acoustic: Acoustic, tmp_path: Path
+) -> None:
+    arguments = {
+        "train": ("train", GROUND_TRUTH, DOCUMENTS, "--model", tmp_path / "a.model"),
+        "bench": ("bench", "grid", "--n", 10, "--d", 1, "--against", "none"),
+    }
+
+    result = acoustic(*arguments[command], **{setting: "bogus"})
+
+    assert result.exit_code == 2
+    assert f"{setting} is 'bogus' and has to be " in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_is_short_by_the_setting_has_the_other_engine_take_over(
+    acoustic: Acoustic, tmp_path: Path
+) -> None:
+    if why_no_native():
+        pytest.skip(f"no native engine: {why_no_native()}")
+    grid = ("--preprocessing", "normalized", "--kernel", "rbf", "--c", "5", "--gamma", "-5")
+    report = tmp_path / "a.json"
+    files = ("--model", tmp_path / "a.model", "--report", report)
+    result = acoustic("train", GROUND_TRUTH, DOCUMENTS, *files, *grid, ACOUSTIC_MEMORY_MIB="1")
+
+    assert result.exit_code == 0
+    assert "may have 1 MiB (--memory, ACOUSTIC_MEMORY_MIB)" in report.read_text()
 
 
 def test_shortcuts_can_be_turned_off_and_the_report_says_so(

@@ -2,11 +2,13 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 
+from trainer.whole_file import written_whole
 from worker.commands.writing import destination, require_writable
 from worker.whole_files import write_whole
 
@@ -21,8 +23,15 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def bundle(target: Path, text: str) -> None:
+    """Write as bundles are written."""
+    with written_whole(target) as stream:
+        stream.write(text.encode())
+
+
+@pytest.mark.parametrize("write", [write_whole, bundle])
 def test_a_file_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, sync, seen = tmp_path / "report.json", os.fsync, []
 
@@ -32,7 +41,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    write_whole(target, "new")
+    write(target, "new")
 
     assert seen == [("file", False), ("folder", True)]
 

@@ -282,3 +282,27 @@ def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
     assert choose_engine("auto").name in {"sklearn", "native"}
     with pytest.raises(OptionsError, match="'quantum' is not available"):
         choose_engine("quantum")
+
+
+@pytest.mark.parametrize("kernel", ["linear", "", None])
+def test_a_kernel_that_no_engine_has_is_refused_by_name(kernel: Any) -> None:
+    with pytest.raises(OptionsError, match=r"kernel of a problem is .*; possible are poly, rbf"):
+        Problem(kernel, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, np.nan, "1", None])
+@pytest.mark.parametrize("name", ["C", "gamma"])
+def test_a_parameter_that_is_not_above_0_and_finite_is_refused(name: str, value: Any) -> None:
+    given = {"C": 1.0, "gamma": 1.0} | {name: value}
+
+    with pytest.raises(OptionsError, match=f"{name} of a problem is .*; give a number above 0"):
+        Problem("rbf", **given)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, 2**70, "2"])
+@pytest.mark.parametrize("name", ["jobs", "max_iterations"])
+def test_a_limit_that_an_engine_cannot_keep_to_is_refused(
+    name: str, value: Any, make_engine: Any
+) -> None:
+    with pytest.raises(OptionsError, match=f"{name} of the \\w+ engine is .* whole number from 1 "):
+        make_engine(**{name: value})

@@ -82,5 +82,13 @@ def test_matrices_of_other_widths_and_orders_of_other_rows_are_refused() -> None
         multiply(training, order, testing[:, :3].copy(), "", 1)
     with pytest.raises(ValueError, match="order"):
         multiply(training, order[:-1], testing, "", 1)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="rows that there are not"):
         multiply(training, [*order[:-1], 10], testing, "", 1)
+
+
+@pytest.mark.parametrize("place", [-1, 3, 2**40])
+def test_an_order_of_rows_that_there_are_not_is_refused(place: int) -> None:
+    training, _, testing = made(3, 2, 4)
+
+    with pytest.raises(ValueError, match="an order of rows that there are not"):
+        multiply(training, [0, 1, place], testing, "", 1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.svm import SVC
 
 from trainer.grid.engine import Problem
 from trainer.grid.engines import why_no_native
@@ -124,3 +125,35 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
         expected += coefficient * row
     np.testing.assert_array_equal(decisions[0, 0], expected - rho)
     assert (decisions[0, 0] != coefficients @ kernel - rho).any()  # another order, other bits
+
+
+def far_from_0(offset: float, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    codes = np.r_[0, 1, rng.integers(0, 2, 198)]
+    return rng.random((200, 8)) + 0.3 * codes[:, None] + offset, codes
+
+
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("offset", [1e5, 1e6, 1e7])
+def test_columns_far_from_0_take_scikit_learns_steps_once_they_are_scaled(
+    offset: float, seed: int, instruction_set: str
+) -> None:
+    X, codes = far_from_0(offset, seed)
+    scaled = (X - X.min(axis=0)) / np.ptp(X, axis=0)
+    problem = Problem("rbf", 8.0, 0.5)
+
+    theirs = SVC(C=problem.C, gamma=problem.gamma).fit(scaled, codes)
+    ours = NativeEngine(1, instruction_set=instruction_set).train(
+        scaled, codes, problem=problem, weights=np.ones(2)
+    )
+
+    assert ours.iterations.tolist() == theirs.n_iter_.tolist()
+
+
+def test_scikit_learns_distances_lose_digits_far_from_0_too() -> None:
+    X, codes = far_from_0(1e7, 0)
+
+    raw, centred = (SVC(C=8.0, gamma=0.5).fit(rows, codes) for rows in (X, X - X.mean(axis=0)))
+
+    assert raw.n_iter_.tolist() != centred.n_iter_.tolist()

@@ -124,6 +124,7 @@ def test_a_task_that_is_being_solved_cannot_be_taken() -> None:
         ({"path": ()}, "without a gamma or a C"),
         ({"gammas": (0.5, math.nan)}, "a gamma that is not above 0"),
         ({"path": ((1.0, math.nan),)}, "a C that is not above 0"),
+        ({"path": ((1.0, math.inf),)}, "or not finite"),
     ],
 )
 def test_a_task_that_makes_no_sense_is_refused(wrong: Any, said: str) -> None:
@@ -200,7 +201,7 @@ def test_products_live_as_long_as_the_run_that_reads_them() -> None:
 def test_matrices_that_are_none_are_not_multiplied() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         multiply(np.zeros(3), [0], np.zeros((1, 3)), "", 1)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="rows that there are not"):
         multiply(np.zeros((1, 3)), [-1], np.zeros((1, 3)), "", 1)
 
 
@@ -270,7 +271,7 @@ def test_progress_comes_while_a_single_problem_of_one_pair_and_fold_is_solved() 
 
     with pytest.raises(Enough):
         list(
-            NativeEngine(1, max_iterations=10**12).solve(
+            NativeEngine(1, max_iterations=2**31 - 1).solve(
                 [ENDLESS], [hard_split()], advanced=advanced
             )
         )

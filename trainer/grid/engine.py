@@ -7,6 +7,7 @@ give the same predictions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,11 +15,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.errors import OptionsError
 from trainer.grid.folds import Split
+from trainer.grid.project import KERNELS
 from trainer.models.svm import PairwiseSvm
+from trainer.wording import shown
 
 MAX_ITERATIONS = 10_000_000  # per pair of classes, as in Gaia 2.4.6; libsvm itself has no limit
 TOLERANCE = 1e-3
+
+# Least and most. libsvm counts iterations in 32 bits.
+_LIMITS = {"jobs": (1, 1024), "max_iterations": (1, 2**31 - 1), "memory": (1, 2**62)}
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -26,12 +33,38 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Problem:
-    """One set of SVM parameters; `balance_classes` as in `Combination`."""
+    """One set of SVM parameters.
+
+    Parameters
+    ----------
+    kernel : {"poly", "rbf"}
+    C, gamma : float
+        Above 0 and finite.
+    balance_classes : bool
+        As in `Combination`.
+
+    Raises
+    ------
+    OptionsError
+        A parameter is another.
+    """
 
     kernel: str
     C: float
     gamma: float
     balance_classes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise OptionsError(
+                f"kernel of a problem is {shown(self.kernel)}; possible are {', '.join(KERNELS)}"
+            )
+        for name in ("C", "gamma"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+                raise OptionsError(
+                    f"{name} of a problem is {shown(value)}; give a number above 0 that is finite"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +186,25 @@ class Engine(Protocol):
         DatasetError
             These values have no kernel.
         """
+
+
+def check_limits(engine: str, **given: object) -> None:
+    """Refuse the `jobs`, `max_iterations` or `memory` of an engine that no engine can keep to.
+
+    Raises
+    ------
+    OptionsError
+        One is no whole number, or out of its bounds.
+    """
+    for name, value in given.items():
+        least, most = _LIMITS[name]
+        if name == "jobs" and value is None:
+            continue
+        if not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise OptionsError(
+                f"{name} of the {engine} engine is {shown(value)}; "
+                f"give a whole number from {least:,} to {most:,}"
+            )
 
 
 def class_weights(codes: Indices, *, balance: bool) -> Float64:

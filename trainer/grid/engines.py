@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from trainer.errors import OptionsError
 from trainer.grid.engine import Engine
+from trainer.wording import shown
 
 MEMORY = 2 * 2**30
 
@@ -65,17 +67,27 @@ def with_instruction_set(engine: Engine, name: str) -> Engine:
         from trainer.grid.native_engine import NativeEngine  # noqa: PLC0415
 
         if isinstance(engine, NativeEngine):
-            known = instruction_sets()
-            if name not in known:
-                raise OptionsError(
-                    f"instruction set {name!r} is not available on this processor: "
-                    f"use {', '.join(known)}"
-                )
+            check_instruction_set(name, instruction_sets())
             return replace(engine, instruction_set=name)
     raise OptionsError(
         f"instruction set {name!r} is for the native engine, and {engine.name!r} is what runs "
         "here: leave it out"
     )
+
+
+def check_instruction_set(name: str, known: Sequence[str]) -> None:
+    """Refuse what is neither "", the widest, nor among the known.
+
+    Raises
+    ------
+    OptionsError
+        This processor has no such instruction set.
+    """
+    if name and name not in known:
+        raise OptionsError(
+            f"instruction set {shown(name)} is not available on this processor: "
+            f"use {', '.join(known)}"
+        )
 
 
 def instruction_set_of(engine: Engine) -> str | None:

@@ -22,6 +22,7 @@ from trainer.grid.engine import (
     Engine,
     Problem,
     Solution,
+    check_limits,
     class_weights,
 )
 from trainer.grid.folds import Split
@@ -53,7 +54,7 @@ class SklearnEngine:
     jobs : int, optional
         Problems solved at a time; as many as there are usable processors by default.
     max_iterations : int
-        Cap for each pair of classes.
+        Cap for each pair of classes, at most 2**31 - 1: libsvm counts in 32 bits.
 
     Notes
     -----
@@ -67,6 +68,9 @@ class SklearnEngine:
     jobs: int | None = None
     max_iterations: int = MAX_ITERATIONS
     name: str = "sklearn"
+
+    def __post_init__(self) -> None:
+        check_limits("sklearn", jobs=self.jobs, max_iterations=self.max_iterations)
 
     @property
     def description(self) -> str:

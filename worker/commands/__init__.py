@@ -3,7 +3,7 @@
 ======================================  ====================================================
 `application`                           the group, its exit codes; commands are imported late
 `invocation`, `connections`, `signals`  what surrounds one call
-`failures`                              what is said about an error, and the exit code
+`failures`, `shortage`                  what is said about an error, and the exit code
 `text`, `figures`, `progress`           how names, numbers, tables and time are shown
 `database`                              ``migrate``, ``roles``, ``doctor`` (with `health`)
 `evaluator`, `highlevel`                the daemons

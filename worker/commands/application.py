@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from worker.commands.shortage import SENTENCE, lacks_memory
 from worker.ending import leave
 
 INTERRUPTED = 130
@@ -93,6 +94,9 @@ class Application(click.Group):
 
 
 def _report(error: Exception, *, debug: bool) -> int:
+    if lacks_memory(error) and not debug:
+        click.echo(SENTENCE, err=True)  # what is imported below would have no room either
+        return 1
     # Imported here: it knows the error types of every part, which `--help` does not need.
     from worker.commands.failures import report  # noqa: PLC0415
 

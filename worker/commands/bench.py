@@ -14,6 +14,7 @@ from worker.commands.bench_bounds import (
     DIMENSIONS,
     ITERATIONS,
     JOBS,
+    MEMORY_MIB,
     MODELS,
     MOST_AT_A_TIME,
     RECORDINGS,
@@ -27,7 +28,8 @@ from worker.commands.bench_highlevel import highlevel
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
-from worker.commands.parameters import CommaSeparated, whole
+from worker.commands.parameters import CommaSeparated, SettingOption, whole
+from worker.memory import MEBIBYTE
 
 if TYPE_CHECKING:
     from trainer.bench import predict as predicting
@@ -90,9 +92,32 @@ def bench() -> None:
     type=ROUNDS,
     help="Rounds in which the alternatives are run as well (all).",
 )
-@click.option("--jobs", default=2, show_default=True, type=JOBS)
+@click.option(
+    "--jobs",
+    cls=SettingOption,
+    setting="ACOUSTIC_JOBS",
+    default=2,
+    show_default=True,
+    type=JOBS,
+)
 @click.option("--seed", default=1, show_default=True, type=SEED)
-@click.option("--engine", default="auto", show_default=True, help="What is measured.")
+@click.option(
+    "--engine",
+    cls=SettingOption,
+    setting="ACOUSTIC_ENGINE",
+    default="auto",
+    show_default=True,
+    help="What is measured.",
+)
+@click.option(
+    "--memory",
+    cls=SettingOption,
+    setting="ACOUSTIC_MEMORY_MIB",
+    default=2048,
+    show_default=True,
+    type=MEMORY_MIB,
+    help="MiB that the native engine's matrices may take.",
+)
 @click.option("--instruction-set", default="", help="Of the native engine: sse2, avx2 or avx512.")
 @click.option(
     "--also",
@@ -108,6 +133,7 @@ def grid(
     /,
     *,
     engine: str,
+    memory: int,
     instruction_set: str,
     also: list[str],
     as_json: bool,
@@ -135,7 +161,7 @@ def grid(
         room(order),
         f"{order.n:,} recordings of {order.d:,} dimensions in {processes(order)} processes",
     )
-    solver: Any = choose_engine(engine, jobs=order.jobs)
+    solver: Any = choose_engine(engine, jobs=order.jobs, memory=memory * MEBIBYTE)
     if instruction_set:
         solver = with_instruction_set(solver, instruction_set)
     solver = replace(solver, max_iterations=order.max_iterations)

@@ -13,6 +13,7 @@ CLASSES = click.IntRange(2, 1_000)
 ITERATIONS = click.IntRange(1, 2**31 - 1)  # libsvm counts in 32 bits
 ROUNDS = click.IntRange(1, 1_000)
 JOBS = click.IntRange(1, 1_024)
+MEMORY_MIB = click.IntRange(1, 16_777_216)
 SEED = click.IntRange(0, 2**32 - 1)
 MODELS = click.IntRange(1, 1_000)
 VECTORS = click.IntRange(1, 1_000_000)

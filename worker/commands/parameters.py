@@ -9,6 +9,8 @@ from uuid import UUID
 
 import click
 
+from worker.commands.invocation import Invocation
+
 
 # Newer clicks declare ParamType generic; older ones refuse a parameter at run time.
 class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -48,6 +50,32 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return read
+
+
+class SettingOption(click.Option):
+    """An option whose default is a setting of the environment.
+
+    Parameters
+    ----------
+    setting
+        Name of the variable.
+    """
+
+    def __init__(self, *names: Any, setting: str, **attributes: Any) -> None:
+        super().__init__(*names, **attributes | {"envvar": setting, "show_envvar": True})
+        self.setting = setting
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Read the setting as the daemons do: a wrong value is told in the same words."""
+        # Imported here: `--help` has no use for it.
+        from worker.settings import setting  # noqa: PLC0415
+
+        invocation = ctx.find_object(Invocation)
+        return None if invocation is None else setting(self.setting, invocation.environment)
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Name the option alone: a wrong value of the variable never comes that far."""
+        return click.Parameter.get_error_hint(self, ctx)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from worker.commands.invocation import Invocation
-from worker.commands.parameters import CommaSeparated
+from worker.commands.parameters import CommaSeparated, SettingOption
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DOCUMENTS = click.Path(exists=True, path_type=Path)
@@ -83,14 +83,25 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
     show_default=True,
     help="Solve combinations that are the same problem once. The results are equal either way.",
 )
-@click.option("--engine", default="auto", help="What solves the grid: auto, native or sklearn.")
+@click.option(
+    "--engine",
+    cls=SettingOption,
+    setting="ACOUSTIC_ENGINE",
+    default="auto",
+    show_default=True,
+    help="What solves the grid: auto, native or sklearn.",
+)
 @click.option(
     "--jobs",
+    cls=SettingOption,
+    setting="ACOUSTIC_JOBS",
     type=click.IntRange(1, 1024),
     help="Problems solved at a time (one per processor).",
 )
 @click.option(
     "--memory",
+    cls=SettingOption,
+    setting="ACOUSTIC_MEMORY_MIB",
     type=click.IntRange(1, 16_777_216),
     default=2048,
     show_default=True,

@@ -155,7 +155,11 @@ std::vector<const double*> in_order(const std::vector<const double*>& rows,
                                     const std::vector<long>& order) {
     if (order.size() != rows.size()) throw std::invalid_argument("an order of other rows");
     std::vector<const double*> ordered;
-    for (const long place : order) ordered.push_back(rows.at(static_cast<std::size_t>(place)));
+    for (const long place : order) {
+        require(place >= 0 && static_cast<std::size_t>(place) < rows.size(),
+                "an order of rows that there are not");
+        ordered.push_back(rows[static_cast<std::size_t>(place)]);
+    }
     return ordered;
 }
 

@@ -77,7 +77,8 @@ void Run::check(const Task& task) const {
     for (const double gamma : task.gammas)
         require(gamma > 0 && std::isfinite(gamma), "a gamma that is not above 0");
     for (const Bounds& C : task.path)
-        require(C.first > 0 && C.second > 0, "a C that is not above 0");
+        require(C.first > 0 && C.second > 0 && std::isfinite(C.first) && std::isfinite(C.second),
+                "a C that is not above 0, or not finite");
 }
 
 void Run::work() {
