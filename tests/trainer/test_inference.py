@@ -121,8 +121,8 @@ def spoilt(document: dict[str, Any], value: Any) -> dict[str, Any]:
     ("value", "reason"),
     [
         (..., "lacks lowlevel.average_loudness"),
-        ("fast", "lacks lowlevel.average_loudness"),
-        ([1.0, 2.0], "lacks lowlevel.average_loudness"),
+        ("fast", "has lowlevel.average_loudness"),
+        ([1.0, 2.0], "has lowlevel.average_loudness"),
         (float("nan"), "a value of lowlevel.average_loudness that is not finite"),
         (1e39, "a value of lowlevel.average_loudness that is not finite"),
         (3.4e38, "a value of lowlevel.average_loudness that is too far outside"),
