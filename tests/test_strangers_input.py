@@ -22,8 +22,10 @@ OF_OUR_OWN = {
     ("worker/database_link.py", "LISTEN {}"),
     # The demo shows what it runs, as a person types it; the id is one that the database gave.
     ("worker/commands/demonstration.py", "SELECT worker.enqueue_evaluation('{}'"),
-    # One list of jobs, for which they differ in which; each part is a constant.
+    # One list of jobs and one count, for which they differ in which; each part is a constant.
     ("schema/evaluation_jobs/operating.py", "LISTED.format(which="),
+    ("schema/evaluation_jobs/operating.py", "COUNTED.format(which="),
+    ("schema/evaluation_jobs/operating.py", "NAMED.format(which="),
     # Benchmarks name databases, tables and columns of their own.
     ("worker/bench/claim.py", "CREATE DATABASE {}"),
     ("worker/bench/highlevel.py", "INSERT INTO alternative.{} ({}) VALUES ({})"),

@@ -239,9 +239,10 @@ def _measured(order: Order, sides: _Sides, stretch: str, batch: int) -> Rates:
 
 
 def _rate(run: Callable[[], object], recordings: int) -> Rate:
-    """Return the mean rate of as many runs as take `SECONDS`."""
-    count, started, used = 0, time.perf_counter(), time.process_time()
-    while (elapsed := time.perf_counter() - started) < SECONDS:
+    """Return the mean rate of as many runs as take `SECONDS`, at least one."""
+    count, elapsed, started, used = 0, 0.0, time.perf_counter(), time.process_time()
+    while not count or elapsed < SECONDS:
         run()
         count += recordings
+        elapsed = time.perf_counter() - started
     return Rate(count / elapsed, count / (time.process_time() - used))

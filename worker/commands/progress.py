@@ -94,7 +94,7 @@ class Lines:
             self.began = now
         elif (step.done, step.total) == (self.step.done, self.step.total):
             return
-        elif now - self.last_line < self._pause(now):
+        elif not _is_over(step, self.step) and now - self.last_line < self._pause(now):
             self.step, self.told = step, False
             return
         self._tell(step, now)
@@ -112,6 +112,11 @@ class Lines:
         left = remaining_seconds(step, elapsed=now - self.began)
         rest = f", about {duration(left)} left" if left else ""
         self.console.print(f"{visible(step.stage)}: {step.done} of {step.total}{rest}")
+
+
+def _is_over(step: Step, last: Step) -> bool:
+    # A total that grows with what is done, as that of lines in a pipe, says nothing of the end.
+    return step.done >= step.total == last.total
 
 
 # What is done before that says little of the rest: the first of a search is the slowest.
