@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.busy_processes import wait_until_busy
+from tests.busy_processes import spent, wait_until_busy
 from trainer.grid.engines import why_no_native
 
 MISSING = why_no_native()
@@ -83,7 +82,7 @@ def test_a_search_takes_no_more_memory_than_it_may_in_one_turn_or_several(
 
 # On one thread of the narrowest instruction set the products take some seconds.
 MULTIPLYING = """
-import signal, sys
+import signal, sys, time
 import numpy as np
 from trainer.grid.native._native import instruction_sets
 from trainer.grid.native_matrices import Rows, multiply
@@ -97,7 +96,7 @@ print("begun", flush=True)
 try:
     multiply(rows, instruction_set=instruction_sets()[-1], threads=1)
 except BaseException as end:
-    print(type(end).__name__, flush=True)
+    print(type(end).__name__, time.process_time(), flush=True)
 """
 
 
@@ -115,10 +114,10 @@ def test_a_signal_ends_a_process_that_multiplies_large_matrices_within_a_second(
     assert child.stdout.readline() == "begun\n"
     wait_until_busy(child.pid)
 
-    sent = time.monotonic()
+    before = spent(child.pid)
     child.send_signal(number)
-    said, _ = child.communicate(timeout=60)
+    said, stopped = child.communicate(timeout=60)[0].split()
 
-    assert time.monotonic() - sent < 1
-    assert said == f"{name}\n"
+    assert said == name
+    assert float(stopped) - before < 1  # of processor time: the machine may be busy with others
     assert child.returncode == 0

@@ -13,7 +13,8 @@ Two savings are taken, each only where the data at hand satisfy its condition:
 
 The native engine finds two more while it solves, and looks at each pair of each fold by itself:
 
-* **C saturation.** Where the solver converged and never met C, every larger C takes the same steps.
+* **C saturation.** Where the solver never met C, every larger C takes the same steps: to the same
+  solution, or to the cap on iterations.
 * **Identity kernels.** Where gamma times the smallest squared distance exceeds 104, all other
   values of the kernel are 0 in float32: such gammas share their solutions, not their predictions.
   So none of them is the same as another; `Solution.identities` counts the machines.
