@@ -10,9 +10,11 @@ from schema.documents import json_text
 
 __all__ = ["version_id"]
 
+# A row that somebody has edited still has its hash, and says something else.
 FIND = text("""
     SELECT min(id) FROM version
      WHERE data_sha256 = :hash AND type = CAST(:type AS version_type)
+       AND data = CAST(:document AS jsonb)
 """)
 
 INSERT = text("""
@@ -33,12 +35,16 @@ def version_id(
     A version that is new is locked until the transaction ends, so it should end soon.
     """
     document = json_text(version, canonical=True)
-    key = {"hash": sha256(document.encode("ascii")).hexdigest(), "type": kind}
-    found: int | None = connection.execute(FIND, key).scalar()
+    row = {
+        "hash": sha256(document.encode("ascii")).hexdigest(),
+        "type": kind,
+        "document": document,
+    }
+    found: int | None = connection.execute(FIND, row).scalar()
     if found is None:
         connection.execute(LOCK)
         # Who had the lock before us may have inserted it.
-        found = connection.execute(FIND, key).scalar()
+        found = connection.execute(FIND, row).scalar()
     if found is None:
-        found = connection.execute(INSERT, {**key, "document": document}).scalar_one()
+        found = connection.execute(INSERT, row).scalar_one()
     return found

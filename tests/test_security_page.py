@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import schema.documents
-from trainer import descriptors, documents, ground_truth, options, parsing
+from trainer import descriptors, documents, ground_truth, names, options, parsing
 from trainer.models import bundle
 from trainer.models.gaia_history import conversion
 from worker import profile
@@ -28,7 +28,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limit("classes and") == (
         f"{ground_truth.MAX_CLASSES:,} and {ground_truth.MAX_RECORDINGS:,}"
     )
-    assert limit("characters of an id") == f"{ground_truth.MAX_LENGTH}" == f"{documents.MAX_ID}"
+    assert limit("characters of an id") == f"{names.MAX_LENGTH}" == f"{documents.MAX_ID}"
     assert limit("options") == f"{options.MAX_BYTES // 1024} KiB"
     assert limit("values of one axis") == f"{options.MAX_VALUES}" == f"{options.MAX_FOLDS}"
     assert limit("lines in a row") == f"{document_stream.MOST_BROKEN_LINES}"

@@ -80,7 +80,7 @@ class Comparison:
             An output in `expected` is none. Then nothing is counted.
         """
         found = {
-            name: agreement(predicted, expected[name])
+            name: _of_model(name, predicted, expected[name])
             for name, predicted in predictions.items()
             if name in expected
         }
@@ -107,10 +107,18 @@ def agreement(predicted: Prediction, expected: Any) -> Agreement:
     )
 
 
+def _of_model(name: str, predicted: Prediction, expected: Any) -> Agreement:
+    try:
+        return agreement(predicted, expected)
+    except DocumentError as error:
+        raise DocumentError(f"{shown(name)}: {error}") from error
+
+
 def _probabilities(output: Any) -> Mapping[str, float]:
     values = output.get("all") if isinstance(output, Mapping) else None
-    if not isinstance(values, Mapping) or not all(
-        isinstance(value, int | float) and 0 <= value <= 1 for value in values.values()
-    ):
+    if not isinstance(values, Mapping):
         raise DocumentError(f'{shown(output)} is no output of a model, with "all" and "value"')
+    for name, value in values.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise DocumentError(f"{shown(value)} is no probability of {shown(name)}: 0 to 1")
     return values

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from trainer.documents import recording_id
 from trainer.errors import DocumentError, GroundTruthError
+from trainer.names import why_no_name
 from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_yaml
 from trainer.regular_files import open_unpacked
 from trainer.selection import (
@@ -40,7 +41,6 @@ MAX_CLASSES = 1000
 MAX_RECORDINGS = 250_000  # their documents are in memory together, some 15 GB of them
 FEW = 3  # classes that a sentence names
 ALL_DIFFERENT = 0.9  # of a CSV's classes, and they are ids
-MAX_LENGTH = 500  # characters of a class name or an id
 
 _HEADINGS = frozenset(
     {"mbid", "id", "recording", "recording_id", "recordingmbid", "recording_mbid"}
@@ -156,19 +156,9 @@ def _check_text(what: str, value: Any) -> None:
     if not value.strip():
         blank = f"a {what} is {shown(value)}, which is blank" if value else f"a {what} is empty"
         raise GroundTruthError(f"{blank}; give each one a name")
-    if len(value) > MAX_LENGTH:
-        raise GroundTruthError(f"{what} {shown(value)} is longer than {MAX_LENGTH} characters")
-    # Found out now, and not when the result of an hour's training cannot be stored.
-    if "\0" in value or not _is_encodable(value):
-        raise GroundTruthError(f"{what} {shown(value)} holds a character that cannot be stored")
-
-
-def _is_encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    reason = why_no_name(value)
+    if reason is not None:
+        raise GroundTruthError(f"{what} {shown(value)} {reason}")
 
 
 def _check_sizes(name: str, size_of: Mapping[str, int]) -> None:

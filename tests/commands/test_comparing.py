@@ -230,7 +230,19 @@ def test_what_cannot_be_used_is_named_and_the_rest_compared(
     assert result.exit_code == 1
     assert found["unusable"].keys() == {"r07", "r09", "r11"}
     assert found["models"]["gender"]["documents"] == 67
-    assert "Error: r09: 3 is no output of a model" in result.stderr
+    assert "Error: r09: 'gender': 3 is no output of a model" in result.stderr
+
+
+def test_one_that_has_no_outputs_costs_a_mapping_nothing_else(
+    acoustic: Acoustic, folder: Path, made: Any
+) -> None:
+    mapping = {name: document["highlevel"] for name, document in made[2].items()}
+    (folder / "mapping.json").write_text(json.dumps(mapping | {"r03": []}))
+
+    found = compared(compare(acoustic, folder, "--json", expected=folder / "mapping.json"))
+
+    assert found["unusable"] == {"r03": "a list in place of the outputs of models"}
+    assert found["total"]["documents"] == 207
 
 
 def test_ids_that_do_not_fit_are_told(acoustic: Acoustic, folder: Path, made: Any) -> None:

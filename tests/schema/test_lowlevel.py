@@ -242,6 +242,17 @@ def test_equal_versions_share_a_row(insert: Step, execute: Step) -> None:
     assert execute("SELECT count(*) FROM version") == 2
 
 
+def test_a_version_that_somebody_edited_is_not_taken_for_the_one_that_it_was(
+    insert: Step, execute: Step
+) -> None:
+    insert((uuid4(), document(1, version={"essentia": "2.1"})))
+    execute("UPDATE version SET data = '{}'")
+
+    insert((uuid4(), document(2, version={"essentia": "2.1"})))
+
+    assert execute("SELECT data FROM version ORDER BY id DESC LIMIT 1") == {"essentia": "2.1"}
+
+
 def test_two_writers_of_a_new_version_make_one_row(
     engine: Engine, insert: Step, execute: Step
 ) -> None:

@@ -533,7 +533,7 @@ def test_a_cut_file_is_refused(tmp_path_factory: Any, content: Any, data: Any) -
 
 
 @pytest.mark.parametrize(
-    "name", ["a" * 5000, "../../etc", "\u202e\n\x1b[2J", "'; DROP TABLE", "\U0001f3b5", '"}],{"']
+    "name", ["a" * 500, "../../etc", "\u202e\n\x1b[2J", "'; DROP TABLE", "\U0001f3b5", '"}],{"']
 )
 def test_hostile_names_come_back_as_they_were(model: Any, tmp_path: Path, name: str) -> None:
     labels = (name, *model.labels[1:])

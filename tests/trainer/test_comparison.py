@@ -1,5 +1,6 @@
 """How far predictions are from expected ones."""
 
+import re
 from typing import Any
 
 import pytest
@@ -52,21 +53,21 @@ def test_nothing_compared_has_no_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    "output",
+    ("output", "told"),
     [
-        None,
-        3,
-        {},
-        {"all": []},
-        {"all": {"a": "1"}},
-        {"all": {"a": 2}},
-        {"all": {"a": float("nan")}},
+        (None, "'n': null is no output of a model"),
+        (3, "'n': 3 is no output of a model"),
+        ({}, "'n': an object is no output of a model"),
+        ({"all": []}, "'n': an object is no output of a model"),
+        ({"all": {"a": "1"}}, "'n': '1' is no probability of 'a'"),
+        ({"all": {"a": 2}}, "'n': 2 is no probability of 'a'"),
+        ({"all": {"a": float("nan")}}, "'n': nan is no probability of 'a'"),
     ],
 )
-def test_what_is_no_output_is_refused_and_not_counted(output: Any) -> None:
+def test_what_is_no_output_is_refused_by_name_and_not_counted(output: Any, told: str) -> None:
     comparison = Comparison()
 
-    with pytest.raises(DocumentError, match="no output of a model"):
+    with pytest.raises(DocumentError, match=re.escape(told)):
         comparison.add({"m": OURS, "n": OURS}, {"m": expected("a", a=1, b=0), "n": output})
 
     assert comparison.by_model == {}

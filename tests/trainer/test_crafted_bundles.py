@@ -82,6 +82,8 @@ HEADERS: dict[str, Change] = {
     "a million steps": manifest(lambda m: m.update(steps=["affine"] * 10**5)),
     "a step that is none": manifest(lambda m: m.update(steps=["os.system"])),
     "a class of objects": manifest(lambda m: m.update(__reduce__=["os.system", ["id"]])),
+    "a class with a NUL": manifest(lambda m: m["labels"].__setitem__(0, "a\0")),
+    "a class of 501 characters": manifest(lambda m: m["labels"].__setitem__(0, "a" * 501)),
     "a hundred thousand classes": manifest(
         lambda m: m.update(labels=[f"c{n}" for n in range(10**5)])
     ),

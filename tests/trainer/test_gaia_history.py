@@ -556,6 +556,15 @@ MACHINES: dict[str, tuple[Damage, str]] = {
     "class twice": (parameter("svmtrain", "classMapping", ["a", "b", "a"]), "same class twice"),
     "one class": (parameter("svmtrain", "classMapping", ["a"]), "fewer than two classes"),
     "no class names": (parameter("svmtrain", "classMapping", [1.0]), "no list of class names"),
+    "class without a name": (parameter("svmtrain", "classMapping", ["a", "", "c"]), "'' is blank"),
+    "class with a NUL": (
+        parameter("svmtrain", "classMapping", ["a", "b\0", "c"]),
+        "'b\\\\x00' holds a character that cannot be stored",
+    ),
+    "class of 501 characters": (
+        parameter("svmtrain", "classMapping", ["a", "b" * 501, "c"]),
+        "is longer than 500 characters",
+    ),
     "huge total_sv": (in_text(r"total_sv \d+", "total_sv 999999999"), "of 999,999,999"),
     "endless total_sv": (in_text(r"total_sv \d+", "total_sv " + "9" * 99), "no whole number"),
     "labels no permutation": (in_text("label 0 1 2", "label 0 1 1"), "'0 1 1', no permutation"),
@@ -642,6 +651,24 @@ def test_a_pattern_that_takes_for_ever_to_match_is_passed_over(
     history.step("select").asked["descriptorNames"] = ["*a" * 200 + "b"]
 
     assert read(path, history.content()).name == NAME
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (b"", "fetch it again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "if it is one by its name only"),
+        (b"\x1f\x8b\x08", "it is compressed: unpack it first"),
+    ],
+    ids=["nothing", "pointer", "gzip"],
+)
+def test_what_is_a_history_by_its_name_only_is_told_of_as_one(
+    path: Path, other: bytes, told: str
+) -> None:
+    message = refusal(path, other)
+
+    assert "is not an intact Gaia history" in message
+    assert told in message
 
 
 def test_a_file_larger_than_any_history_is_not_read(path: Path) -> None:

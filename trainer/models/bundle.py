@@ -42,6 +42,7 @@ from trainer.models.extractors import extractor_of
 from trainer.models.manifest import FORMAT, Arrays, digest, pack, require, unpack
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
+from trainer.names import why_no_name
 from trainer.preprocessing.steps import Affine, FittedStep, RankGaussian
 from trainer.regular_files import read_regular
 from trainer.whole_file import written_whole
@@ -331,6 +332,9 @@ def _check(model: Model) -> None:
     ):
         require(array.shape == shape, f"its {what} have shape {array.shape}, not {shape}")
     require(len(set(model.labels)) == k, "it has the same class twice")
+    for name in model.labels:
+        reason = why_no_name(name)
+        require(reason is None, f"its class {shown(name)} {reason}")
     require(len(set(model.layout.names)) == len(model.layout.names), "a descriptor comes twice")
     # Without vectors the layout could claim any width, and prediction would try to allocate it.
     require(svm.counts.min() > 0 and svm.counts.sum() == vectors, "its counts do not add up")

@@ -34,7 +34,12 @@ def open_model(
     path = Path(path)
     if _first_bytes(path) == gaia_history.MAGIC:
         return gaia_history.load_history(path, name=name, sha256=sha256)
-    model = Model.load(path, sha256=sha256)
+    try:
+        model = Model.load(path, sha256=sha256)
+    except ModelError:
+        if path.name.lower().endswith(gaia_history.SUFFIX):  # it is to say what became of it
+            return gaia_history.load_history(path, name=name, sha256=sha256)
+        raise
     return model if name is None else replace(model, name=name)
 
 

@@ -15,7 +15,7 @@ from trainer.comparison import Agreement, Comparison
 from trainer.documents import recording_id
 from trainer.errors import DocumentError
 from trainer.inference import ModelSet
-from trainer.wording import counted, listed
+from trainer.wording import counted, listed, shown
 from worker.commands.document_stream import Item, items
 from worker.commands.figures import at, table
 from worker.commands.invocation import Invocation
@@ -96,7 +96,12 @@ def _read_expected(path: Path, findings: _Findings) -> dict[str, Outputs]:
         elif isinstance(highlevel, Mapping):
             outputs[item.recording] = highlevel
         elif _holds_outputs(item.document):
-            outputs |= {recording_id(name): of_one for name, of_one in item.document.items()}
+            for name, of_one in item.document.items():
+                if isinstance(of_one, Mapping):
+                    outputs[recording_id(name)] = of_one
+                else:
+                    reason = f"{shown(of_one)} in place of the outputs of models"
+                    findings.unusable[recording_id(name)] = reason
         else:
             findings.unusable[item.recording] = 'the expected document has no "highlevel"'
     return outputs
@@ -114,10 +119,10 @@ def _expected_of_line(line: Any) -> Any:
 
 
 def _holds_outputs(document: Any) -> bool:
-    """Whether it is ``{id: {model: output}}``."""
-    return isinstance(document, Mapping) and all(
+    """Whether it is ``{id: {model: output}}``, at least for one of the ids."""
+    return isinstance(document, Mapping) and any(
         isinstance(outputs, Mapping)
-        and all(at(output, "all") is not None for output in outputs.values())
+        and any(at(output, "all") is not None for output in outputs.values())
         for outputs in document.values()
     )
 

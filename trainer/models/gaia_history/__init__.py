@@ -17,6 +17,6 @@ damaged reads well all too often, and would go on to predict nonsense.
 """
 
 from trainer.models.gaia_history.container import MAGIC
-from trainer.models.gaia_history.conversion import default_name, load_history
+from trainer.models.gaia_history.conversion import SUFFIX, default_name, load_history
 
-__all__ = ["MAGIC", "default_name", "load_history"]
+__all__ = ["MAGIC", "SUFFIX", "default_name", "load_history"]

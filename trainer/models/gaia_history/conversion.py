@@ -28,7 +28,9 @@ from trainer.models.gaia_history.points import CODE, Leaf
 from trainer.models.gaia_history.transforms import fitted_step
 from trainer.models.probability import PairwiseSigmoids
 from trainer.models.svm import PairwiseSvm
+from trainer.names import why_no_name
 from trainer.regular_files import read_regular
+from trainer.wording import shown
 
 MAX_BYTES = 2**27  # enough for 14,000 support vectors of 670 columns
 SUFFIX = ".history"
@@ -133,10 +135,13 @@ def _read(path: Path) -> bytes:
 
 def _classes(chain: Chain) -> list[str]:
     classes = chain.machine.parameters.get("classMapping")
-    if not is_texts(classes) or "" in classes:
+    if not is_texts(classes):
         raise DamagedError("its classMapping is no list of class names")
     require(len(classes) > 1, "it has fewer than two classes")
     require(len(set(classes)) == len(classes), "it has the same class twice")
+    for name in classes:
+        reason = why_no_name(name)
+        require(reason is None, f"its class {shown(name)} {reason}")
     return classes
 
 
