@@ -272,7 +272,7 @@ def test_a_damaged_container_is_refused(
 def test_another_magic_is_no_history(path: Path, history: History) -> None:
     history.magic += 1
 
-    assert "not an intact model bundle" in refusal(path, history.content())
+    assert "not an intact Gaia history: it does not begin as" in refusal(path, history.content())
 
 
 # Damage to layouts
