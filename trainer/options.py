@@ -333,7 +333,10 @@ def _near(key: str) -> str | None:
 
 
 def _no_object(options: Any) -> str:
-    if isinstance(options, str) and options.startswith("{"):  # as the database gives what it is
+    # What the database has and nobody can read comes as text.
+    if isinstance(options, str) and len(options) > MAX_BYTES:
+        return f"is more than the {MAX_BYTES:,} bytes of JSON that are possible"
+    if isinstance(options, str) and options.startswith("{"):
         return "is nested too deep, or holds a number of thousands of digits"
     return "is not a JSON object"
 

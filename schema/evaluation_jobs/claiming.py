@@ -22,6 +22,10 @@ TRIES = 3
 
 NAME_LENGTH = 200
 
+# Characters of options that are fetched. No reader takes so many; whole, they would fill the memory
+# of every worker that claims the job, again and again: none of its attempts would be there to count.
+MAX_OPTIONS = 2**18
+
 # Workers pass over jobs that another one is claiming at this moment (SKIP LOCKED), so none waits.
 # The attempt is inserted before the job is updated and a conflict gives no row: where the snapshot
 # is older than the lock, NOT EXISTS and max() see the past, and the indexes alone decide. The last
@@ -52,7 +56,9 @@ CLAIM = text("""
          WHERE j.id = taken.job_id
      RETURNING j.id, taken.attempt
     )
-    SELECT next_job.id, started.attempt, next_job.snapshot_id, next_job.options
+    SELECT next_job.id, started.attempt, next_job.snapshot_id,
+           CASE WHEN length(next_job.options::text) < :most THEN next_job.options
+                ELSE to_jsonb(left(next_job.options::text, :most)) END AS options
       FROM next_job LEFT JOIN started USING (id)
 """)
 
@@ -109,7 +115,9 @@ OUTCOME = text("""
 """)
 
 OPEN_ATTEMPT = text("""
-    SELECT j.id, a.attempt, j.snapshot_id, j.options
+    SELECT j.id, a.attempt, j.snapshot_id,
+           CASE WHEN length(j.options::text) < :most THEN j.options
+                ELSE to_jsonb(left(j.options::text, :most)) END AS options
       FROM worker.evaluation_attempts a JOIN dataset_eval_jobs j ON j.id = a.job_id
      WHERE a.worker = :worker AND a.ended IS NULL AND j.status = 'running'
   ORDER BY a.started DESC
@@ -140,9 +148,14 @@ def claim(
     EvaluationJob or None
         None: there is nothing to do now.
     """
-    names = {"worker": storable(worker, most=NAME_LENGTH), "host": storable(host, most=NAME_LENGTH)}
+    given = {
+        "worker": storable(worker, most=NAME_LENGTH),
+        "host": storable(host, most=NAME_LENGTH),
+        "lease": lease,
+        "most": MAX_OPTIONS,
+    }
     for _ in range(TRIES):
-        row = connection.execute(CLAIM, {**names, "lease": lease}).one_or_none()
+        row = connection.execute(CLAIM, given).one_or_none()
         if row is None:
             return None
         if row.attempt is not None:
@@ -217,6 +230,6 @@ def open_attempt(connection: Connection, *, worker: str) -> EvaluationJob | None
 
     For a `claim` whose reply was lost: after the reconnect the worker may have a job and not know.
     """
-    name = storable(worker, most=NAME_LENGTH)
-    row = connection.execute(OPEN_ATTEMPT, {"worker": name}).one_or_none()
+    given = {"worker": storable(worker, most=NAME_LENGTH), "most": MAX_OPTIONS}
+    row = connection.execute(OPEN_ATTEMPT, given).one_or_none()
     return None if row is None else EvaluationJob(**row._asdict())

@@ -47,7 +47,7 @@ USAGE: dict[str, Any] = {
 }
 
 STATEMENTS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "claim": (claiming.CLAIM, {"worker": "w", "host": "h", "lease": SECOND}),
+    "claim": (claiming.CLAIM, {"worker": "w", "host": "h", "lease": SECOND, "most": 1}),
     "renew": (claiming.RENEW, {**RUNS, "lease": SECOND, "progress": None}),
     "rescue": (
         claiming.RESCUE,

@@ -33,6 +33,20 @@ def test_a_claim_hands_over_what_the_job_asks_for(make_job: Step, claim: Step, s
     assert job.snapshot_id == show(job_id).snapshot_id
 
 
+def test_options_that_would_fill_the_memory_are_cut_on_the_server(
+    make_job: Step, claim: Step, engine: Engine
+) -> None:
+    most = evaluation_jobs.claiming.MAX_OPTIONS
+    make_job(options='{"x": [' + ", ".join(["[]"] * most) + "]}")
+
+    job = claim()
+
+    assert job.options.startswith('{"x": [[], []')
+    assert len(job.options) == most
+    with engine.connect() as connection:
+        assert evaluation_jobs.open_attempt(connection, worker="worker-1").options == job.options
+
+
 def test_a_job_without_options_is_claimed_with_none(make_job: Step, claim: Step) -> None:
     make_job()
 
@@ -310,7 +324,7 @@ def test_polling_reads_the_queue_and_not_the_history(
         connection.execute(text("ANALYZE"))
 
     explain = text(f"EXPLAIN {evaluation_jobs.claiming.CLAIM.text}")
-    values = {"worker": "w", "host": "h", "lease": HOUR}
+    values = {"worker": "w", "host": "h", "lease": HOUR, "most": 1}
     with engine.connect() as connection:
         plan = "\n".join(connection.execute(explain, values).scalars())
 
