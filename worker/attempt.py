@@ -13,7 +13,7 @@ from typing import Any, Self
 from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome
 from worker.attempt_folder import AttemptFolder, hold
 from worker.checkpoint_files import written
-from worker.child_process import ChildProcess
+from worker.child_process import ChildProcess, Exit
 from worker.conclusion import Conclusion, sentence, too_much_memory, too_much_time
 from worker.host_fault import disk_sentence
 from worker.memory import held_memory
@@ -135,18 +135,25 @@ class Attempt:
         end = self._child.reap()
         self._relayed.tell(self._child.read_output())
         if end is not None:
+            child, self._child = self._child, None
+            self._conclude(child, end)
+
+    def _conclude(self, child: ChildProcess, end: Exit) -> None:
+        try:
             concluded = Conclusion.of(
-                self._child,
+                child,
                 end,
                 self._folder,
                 stopped=self.stopping,
                 memory=self._settings.job_memory,
             )
-            if self._beyond is not None and concluded.outcome is Outcome.INTERRUPTED:
-                outcome, message = self._beyond
-                concluded = replace(concluded, outcome=outcome, message=message)
-            self.conclusion = replace(concluded, progress=self.progress)
-            self._child = None
+        except OSError as error:  # the folder in which it left what it came to
+            self.conclude_error(error)
+            return
+        if self._beyond is not None and concluded.outcome is Outcome.INTERRUPTED:
+            outcome, message = self._beyond
+            concluded = replace(concluded, outcome=outcome, message=message)
+        self.conclusion = replace(concluded, progress=self.progress)
 
     def _hold_to_limits(self) -> None:
         """End a child that takes too long or too much."""

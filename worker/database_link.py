@@ -17,6 +17,10 @@ Result = TypeVar("Result")
 
 _MOST_SECONDS = 10.0
 
+# Classes of SQLSTATE that no value in a statement causes: a database that is read only, a role, a
+# database or schema that is not there, a right, table or column that is missing.
+_REFUSALS = frozenset({"25", "28", "3D", "3F", "42"})
+
 
 class Outage(Exception):  # noqa: N818 - what it is, not whose error
     """The database cannot be used now; `DatabaseLink.away` says when to try again."""
@@ -110,9 +114,13 @@ class DatabaseLink:
         self._metrics.failed(outage=outage)
         self._log.warning(
             "the database cannot be used",
-            reason=_first_line(error),
+            reason=reason_of(error),
             retry_seconds=round(seconds, 1),
         )
+
+    def leave_alone(self, seconds: float) -> None:
+        """Have nothing asked of the database for so long, though it answers."""
+        self._back_at = time.monotonic() + seconds
 
     def listen(self) -> None:
         """Listen to the channel, if that is not being done already; what comes is only a hint."""
@@ -167,10 +175,18 @@ def is_outage(error: SQLAlchemyError) -> bool:
     )
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Tell an error that an operator has to mend at the database, whatever was to be written."""
+    code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
+    return (code or "")[:2] in _REFUSALS
+
+
+def reason_of(error: BaseException) -> str:
+    """Give the first line of what was said of an error."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
-
-def _first_line(error: BaseException) -> str:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

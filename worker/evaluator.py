@@ -18,14 +18,14 @@ from worker import telemetry
 from worker.attempt import GRACE_SECONDS, Attempt
 from worker.attempt_folder import remove_leftovers
 from worker.conclusion import Conclusion
-from worker.database_link import DatabaseLink, Outage
+from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of
 from worker.heartbeat import LONGEST_SECONDS, Heartbeat
 from worker.job_queue import JobQueue
 from worker.metrics import EvaluatorMetrics
 from worker.metrics_server import Probe, serving
 from worker.model_store import ModelStore
 from worker.settings import Settings
-from worker.supervisor import Drain, Supervisor, Timer
+from worker.supervisor import Backoff, Drain, Supervisor, Timer
 from worker.waiting_child import WaitingChild
 
 DONE, UNEXPECTED, JOB_FAILED = 0, 1, 4
@@ -38,6 +38,8 @@ _LONGEST_WAIT = 60.0
 # Checkpoints that could not be written; the end of an attempt does not wait for more.
 _MOST_UNSAVED = 3
 _LEAST_DEADLINE = 2.0
+# Between two tries at a database that refuses the end of a job.
+_MOST_REFUSED_SECONDS = 10.0
 
 
 def run(settings: Settings, *, once: bool) -> int:
@@ -112,6 +114,7 @@ class Evaluator:
         self._renewal = Timer(settings.renewal_seconds)
         self._sweep = Timer(settings.renewal_seconds)
         self._drain = Drain(settings.drain_seconds, GRACE_SECONDS)
+        self._refusals = Backoff(first=1.0, most=_MOST_REFUSED_SECONDS)
         self._heartbeat = Heartbeat(settings.heartbeat)
         self._waiting = WaitingChild(wanted=settings.warm_child and not once)
         self._attempt: Attempt | None = None
@@ -309,6 +312,12 @@ class Evaluator:
 
     def _save_checkpoints(self, attempt: Attempt) -> None:
         """Write what the child has found; whatever is wrong with that, the job goes on."""
+        try:
+            self._save_each_checkpoint(attempt)
+        except OSError as error:  # of the folder that they are in
+            self._log.warning("checkpoints cannot be read", reason=str(error))
+
+    def _save_each_checkpoint(self, attempt: Attempt) -> None:
         for path, checkpoint in attempt.checkpoints():
             try:
                 ours = self._queue.save(attempt.job, checkpoint)
@@ -342,13 +351,17 @@ class Evaluator:
             status = self._queue.write(attempt.job, conclusion)
         except Outage:
             raise
-        except Exception as error:  # noqa: BLE001 - the same write would meet it again
-            self._log.exception("the end of the job cannot be written")
+        except Exception as error:
+            if is_refusal(error):
+                self._wait_for_operator(error)
+                raise Outage(reason_of(error)) from error
+            self._log.exception("the end of the job cannot be written")  # nor could it be again
             if conclusion.outcome is Outcome.DONE:
                 attempt.conclude_error(error)  # what can be written is why
             else:
                 self._forget_attempt(bundle=True)
             return
+        self._refusals.reset()
         if status is None:
             self._lose(attempt)
         else:
@@ -356,6 +369,16 @@ class Evaluator:
             self._metrics.ended(conclusion.outcome, status, attempt.seconds)
             self._metrics.used(usage.cpu_seconds, usage.peak_memory)
             self._ended(conclusion, status)
+
+    def _wait_for_operator(self, error: Exception) -> None:
+        """Keep what a training came to until the database takes it, or the lease has run out."""
+        seconds = self._refusals.next()
+        self._log.error(
+            "the database refuses the end of the job, which an operator has to mend",
+            reason=reason_of(error),
+            retry_seconds=round(seconds, 1),
+        )
+        self._link.leave_alone(seconds)
 
     def _ended(self, conclusion: Conclusion, status: str) -> None:
         interrupted = conclusion.outcome is Outcome.INTERRUPTED

@@ -16,8 +16,9 @@ from trainer.highlevel import high_level_document, parse_documents
 from trainer.inference import Predictions
 from trainer.reading import Document
 from worker.conclusion import sentence
-from worker.database_link import DatabaseLink, Outage
+from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of
 from worker.highlevel_models import LoadedModels, Predict
+from worker.supervisor import Backoff
 from worker.watchdog import watched
 
 # Documents in memory at once, however many are claimed together: so many, or those that have so
@@ -28,6 +29,9 @@ _CHUNK_CHARACTERS = 32 * 2**20
 # A batch takes tenths of a second. What takes this long never ends, or the host is not fit for it.
 PATIENCE_SECONDS = 120.0
 PATIENCE_SECONDS_PER_RECORDING = 0.1
+
+# Between two tries at a database that refuses what every batch needs.
+_MOST_REFUSED_SECONDS = 30.0
 
 _Parsed = tuple[Recording, Document]
 
@@ -132,6 +136,7 @@ class Batches:
         self._predict = predict
         self._number = 0
         self._in_doubt = False
+        self._refusals = Backoff(first=1.0, most=_MOST_REFUSED_SECONDS)
         self._alone_next = True
         self._used_before = 0.0
         self._log = structlog.get_logger("worker.highlevel")
@@ -185,8 +190,13 @@ class Batches:
                 self._do(ids, loaded)
         except Outage:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, one of the documents met it
-            self._put_off(ids, error, loaded)
+        except Exception as error:
+            if is_refusal(error):
+                self._wait_for_operator(error)
+                raise Outage(reason_of(error)) from error
+            self._put_off(ids, error, loaded)  # whatever it is, one of the documents met it
+        else:
+            self._refusals.reset()
 
     def _claim(self, models: Sequence[int]) -> list[int]:
         """Claim a batch and single recordings in turns, so that neither waits for the other."""
@@ -349,6 +359,19 @@ class Batches:
                 build_sha1=loaded.models.digest,
             )
         )
+
+    def _wait_for_operator(self, error: Exception) -> None:
+        """Give back what the database refused to take from any worker: no document is to blame."""
+        seconds = self._refusals.next()
+        self._log.error(
+            "the database refuses outputs, which an operator has to mend",
+            reason=reason_of(error),
+            retry_seconds=round(seconds, 1),
+        )
+        self._link.run(
+            lambda connection: highlevel.give_back(connection, worker=self._worker, innocent=True)
+        )
+        self._link.leave_alone(seconds)
 
     def _give_back(self) -> None:
         """Give back what was claimed when the database went away; what was written is not there."""

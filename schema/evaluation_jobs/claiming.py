@@ -23,7 +23,7 @@ TRIES = 3
 NAME_LENGTH = 200
 
 # Characters of options that are fetched. No reader takes so many; whole, they would fill the memory
-# of every worker that claims the job, again and again: none of its attempts would be there to count.
+# of each worker that claims the job, again and again: none of its attempts would be there to count.
 MAX_OPTIONS = 2**18
 
 # Workers pass over jobs that another one is claiming at this moment (SKIP LOCKED), so none waits.

@@ -122,13 +122,14 @@ READ = (
 # The attempt is taken back as long as that may be the host's or the network's fault.
 GIVE_BACK = text("""
     WITH held AS (
-        SELECT id, attempts - CAST(interruptions < :forgiven AS integer) AS attempts
+        SELECT id, attempts - CAST(:innocent OR interruptions < :forgiven AS integer) AS attempts
           FROM worker.highlevel_queue
          WHERE attempts > 0 AND failed IS NULL AND worker = :worker
            FOR UPDATE
     )
     UPDATE worker.highlevel_queue q
-       SET worker = NULL, interruptions = q.interruptions + 1, attempts = held.attempts,
+       SET worker = NULL, attempts = held.attempts,
+           interruptions = q.interruptions + CAST(NOT :innocent AS integer),
            retry_at = CASE WHEN held.attempts > 0 THEN now() END
       FROM held
      WHERE q.id = held.id
@@ -234,14 +235,18 @@ def read(
         )
 
 
-def give_back(connection: Connection, *, worker: str) -> int:
+def give_back(connection: Connection, *, worker: str, innocent: bool = False) -> int:
     """
     Let others take all that this worker claimed and did nothing with; return how many.
 
     For a worker that lost the database, also in the middle of a claim whose reply never came. The
-    attempt does not count, the first 20 times.
+    attempt does not count, the first 20 times; where the recordings are `innocent` of it, never.
     """
-    values = {"worker": _name(worker), "forgiven": FORGIVEN_INTERRUPTIONS}
+    values = {
+        "worker": _name(worker),
+        "forgiven": FORGIVEN_INTERRUPTIONS,
+        "innocent": innocent,
+    }
     return connection.execute(GIVE_BACK, values).rowcount
 
 

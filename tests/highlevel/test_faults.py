@@ -210,6 +210,23 @@ def test_an_outage_costs_no_attempt(mirror: Mirror, start: Start, until: Until) 
     assert held.exit_code() == 0
 
 
+@pytest.mark.usefixtures("published")
+def test_a_database_that_refuses_outputs_blames_no_recording(
+    mirror: Mirror, start: Start, until: Until
+) -> None:
+    mirror.rows("ALTER TABLE highlevel_model RENAME TO elsewhere")
+    ids = mirror.recordings(5)
+    worker = start()
+    refused = "the database refuses outputs, which an operator has to mend"
+    until(lambda: worker.events().count(refused) >= 2)
+
+    left = mirror.rows("SELECT failed FROM worker.highlevel_queue WHERE interruptions = 0")
+    assert left == [(None,)] * len(ids)
+    mirror.rows("ALTER TABLE elsewhere RENAME TO highlevel_model")
+
+    until(lambda: mirror.counts() == dict.fromkeys(ids, ALL))
+
+
 @pytest.mark.fault("F1")
 @pytest.mark.usefixtures("published")
 def test_what_a_worker_claimed_before_it_died_is_taken_over(mirror: Mirror, work: Work) -> None:

@@ -121,6 +121,24 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
     assert service.wait_for(service.job(), "done", "failed").status.status == "done"
 
 
+def test_an_outcome_that_cannot_be_read_fails_the_attempt_and_not_the_worker(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    job = service.job()
+    with service.documents_locked():
+        start_evaluator()
+        service.wait_until_blocked()
+        folder = service.projects / ".attempts" / f"{job}-1"
+        folder.rename(service.projects / "elsewhere")
+        folder.touch()
+
+    until(lambda: service.outcomes(job) == ["error"])
+    assert "Not a directory" in service.show(job).attempts[0].error
+    service.skip_backoff(job)
+    assert service.wait_for(job, "done", "failed").status.status == "done"
+    assert service.outcomes(job) == ["error", "done"]
+
+
 @pytest.mark.fault("F1")
 def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_job(
     service: Any, start_evaluator: Start, until: Until, *, group_members: Any, recovery: Recovery
@@ -219,6 +237,22 @@ def test_a_result_that_the_database_refuses_is_an_error_of_the_attempt(
     assert "IntegrityError" in details.attempts[0].traceback
     assert service.bundles(job) == []
     assert service.leftovers() == []
+
+
+def test_a_result_that_nothing_may_be_written_to_is_kept_until_it_may(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    service.execute("ALTER TABLE dataset_eval_sets RENAME TO elsewhere")
+    job = service.job()
+    evaluator = start_evaluator()
+    refused = "the database refuses the end of the job, which an operator has to mend"
+    until(lambda: refused in evaluator.events())
+
+    service.execute("ALTER TABLE elsewhere RENAME TO dataset_eval_sets")
+
+    service.wait_for(job, "done")
+    assert service.outcomes(job) == ["done"]
+    assert len(service.bundles(job)) == 1
 
 
 def test_a_result_that_waits_too_long_for_a_lock_is_written_later(
