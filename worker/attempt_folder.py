@@ -5,10 +5,12 @@ and has half written. A worker locks the folders it uses; the kernel drops the l
 process, so whoever finds a folder that it can lock has found what a killed worker left.
 """
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ from uuid import UUID
 _ATTEMPTS = ".attempts"
 _NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d+)")
 LOWLEVEL = "lowlevel"
+
+# For a folder that somebody else holds, and between two looks at it. Seconds.
+PATIENCE = 5.0
+_MOMENT = 0.02
 
 
 @dataclass(frozen=True)
@@ -76,21 +82,33 @@ class AttemptFolder:
         return match and cls(path.parent.parent, UUID(match[1]), int(match[2]))
 
 
-def hold(folder: AttemptFolder) -> int:
-    """Make an attempt's folder and lock it; gives the descriptor whose closing unlocks it."""
+def hold(folder: AttemptFolder, *, patience: float = PATIENCE) -> int:
+    """Make an attempt's folder and lock it; gives the descriptor whose closing unlocks it.
+
+    Raises
+    ------
+    OSError
+        It cannot be made, or a process that lives holds it all the time: a worker that has the same
+        attempt, because somebody deleted rows of attempts.
+    """
+    deadline = time.monotonic() + patience
     while True:
         folder.path.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # another worker took it for a leftover and removed it
-            descriptor = _locked(folder.path, wait=True)
+        # Another worker took it for a leftover: it holds it for a moment, and removes it.
+        with suppress(BlockingIOError, FileNotFoundError):
+            descriptor = _locked(folder.path)
             if folder.path.exists():
                 return descriptor
             os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(folder.path))
+        time.sleep(_MOMENT)
 
 
-def _locked(path: Path, *, wait: bool) -> int:
+def _locked(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         raise
@@ -117,7 +135,7 @@ def leftovers(project_dir: Path) -> Iterator[AttemptFolder]:
             continue
         # Held by a worker that lives, or removed by one that was quicker.
         with suppress(BlockingIOError, FileNotFoundError):
-            descriptor = _locked(path, wait=False)
+            descriptor = _locked(path)
             try:
                 yield folder
             finally:

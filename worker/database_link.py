@@ -189,4 +189,3 @@ def reason_of(error: BaseException) -> str:
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
-

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from schema.database import check_revision
 from schema.errors import SchemaMismatch
@@ -232,7 +233,7 @@ class Evaluator:
             attempt.said_resumed = True
             self._log.info("resumed what an earlier attempt found", combinations=attempt.resumed)
         if attempt.lost and attempt.conclusion is not None:
-            self._forget_attempt(bundle=True)
+            self._forget_lost(attempt)
 
     def _heed_signals(self) -> None:
         stops = self._supervisor.stops
@@ -339,7 +340,14 @@ class Evaluator:
         if attempt.running:
             attempt.stop()
         else:
-            self._forget_attempt(bundle=True)
+            self._forget_lost(attempt)
+
+    def _forget_lost(self, attempt: Attempt) -> None:
+        """Remove what was made in vain; not a bundle that may be another worker's by now."""
+        bundle = False
+        with suppress(Outage, SQLAlchemyError):
+            bundle = not self._queue.is_anothers(attempt.job)
+        self._forget_attempt(bundle=bundle)
 
     def _write_conclusion(self, attempt: Attempt) -> None:
         conclusion = attempt.conclusion

@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,7 @@ from sqlalchemy import Connection
 
 from schema import evaluation_jobs
 from schema.database import check_revision
-from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome, QueueLoad
+from schema.evaluation_jobs import Checkpoint, EvaluationJob, QueueLoad
 from worker.conclusion import Conclusion
 from worker.database_link import DatabaseLink
 from worker.settings import Settings
@@ -93,16 +92,15 @@ class JobQueue:
 
     def not_done(self, job: EvaluationJob, attempts: Iterable[int]) -> list[int]:
         """Tell which attempts at the job before this one left no accepted result."""
-        earlier = [replace(job, attempt=number) for number in attempts if number < job.attempt]
+        earlier = [number for number in attempts if number < job.attempt]
+        if not earlier:
+            return []
+        done = self._link.run(lambda connection: evaluation_jobs.done_attempts(connection, job.id))
+        return [number for number in earlier if number not in done]
 
-        def look(connection: Connection) -> list[int]:
-            return [
-                attempt.attempt
-                for attempt in earlier
-                if evaluation_jobs.attempt_outcome(connection, attempt) is not Outcome.DONE
-            ]
-
-        return self._link.run(look) if earlier else []
+    def is_anothers(self, job: EvaluationJob) -> bool:
+        """Tell whether another worker was given this attempt, and with it the name of its files."""
+        return self._link.run(lambda connection: evaluation_jobs.is_anothers(connection, job))
 
     def _claim(self, connection: Connection) -> EvaluationJob | None:
         if self._claim_in_doubt:

@@ -11,8 +11,8 @@ A job moves between four states; beside it, every claim has a row in worker.eval
 
 Training takes minutes to hours, so a claim is no row lock but a lease: the worker that holds it
 renews it, and a job whose lease ran out is rescued by any other worker. A worker that was only slow
-may come back, therefore every write names (job, attempt), the fence, and touches no row when the
-attempt is not open any more or the job is not running: the job belongs to somebody else now.
+may come back, therefore every write names (job, attempt, worker), the fence, and touches no row
+when the attempt is not open any more or the job is not running: the job is somebody else's now.
 
 What all statements hold to:
 
@@ -33,6 +33,8 @@ from schema.evaluation_jobs.claiming import (
     CHANNEL,
     attempt_outcome,
     claim,
+    done_attempts,
+    is_anothers,
     open_attempt,
     renew,
     rescue,
@@ -84,11 +86,13 @@ __all__ = [
     "claim",
     "count_jobs",
     "deleted_jobs",
+    "done_attempts",
     "end",
     "ended_jobs",
     "enqueue",
     "finish",
     "forget",
+    "is_anothers",
     "legacy_running",
     "list_jobs",
     "load_checkpoints",

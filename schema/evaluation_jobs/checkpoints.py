@@ -21,7 +21,7 @@ SAVE = text("""
         SELECT a.job_id, a.attempt
           FROM worker.evaluation_attempts a JOIN dataset_eval_jobs j ON j.id = a.job_id
          WHERE a.job_id = :job AND a.attempt = :attempt AND a.ended IS NULL
-           AND j.status = 'running'
+           AND j.status = 'running' AND a.worker = :worker
            FOR NO KEY UPDATE OF a
     ), saved AS (
         INSERT INTO worker.evaluation_checkpoints
@@ -60,7 +60,7 @@ def save_checkpoint(connection: Connection, job: EvaluationJob, checkpoint: Chec
         "fingerprint": storable(checkpoint.fingerprint, most=NAME_LENGTH),
         "part": storable(checkpoint.part, most=NAME_LENGTH),
     }
-    fence = {"job": job.id, "attempt": job.attempt}
+    fence = {"job": job.id, "attempt": job.attempt, "worker": job.worker}
     return connection.execute(SAVE, {**fence, **values}).scalar_one() == 1
 
 

@@ -10,7 +10,16 @@ from sqlalchemy import Connection, text
 from schema.documents import json_text, storable
 from schema.evaluation_jobs.values import EvaluationJob, Outcome
 
-__all__ = ["CHANNEL", "attempt_outcome", "claim", "open_attempt", "renew", "rescue"]
+__all__ = [
+    "CHANNEL",
+    "attempt_outcome",
+    "claim",
+    "done_attempts",
+    "is_anothers",
+    "open_attempt",
+    "renew",
+    "rescue",
+]
 
 # A trigger notifies it when a job is inserted, set to pending, taken out of running, or deleted.
 CHANNEL = "acoustic_evaluation"
@@ -48,15 +57,15 @@ CLAIM = text("""
                :worker, :host, now() + :lease
           FROM next_job
             ON CONFLICT DO NOTHING
-     RETURNING job_id, attempt
+     RETURNING job_id, attempt, worker
     ), started AS (
         UPDATE dataset_eval_jobs j
            SET status = 'running', status_msg = NULL, updated = now()
           FROM taken
          WHERE j.id = taken.job_id
-     RETURNING j.id, taken.attempt
+     RETURNING j.id, taken.attempt, taken.worker
     )
-    SELECT next_job.id, started.attempt, next_job.snapshot_id,
+    SELECT next_job.id, started.attempt, started.worker, next_job.snapshot_id,
            CASE WHEN length(next_job.options::text) < :most THEN next_job.options
                 ELSE to_jsonb(left(next_job.options::text, :most)) END AS options
       FROM next_job LEFT JOIN started USING (id)
@@ -71,7 +80,7 @@ RENEW = text("""
            progress = coalesce(CAST(:progress AS jsonb), a.progress)
       FROM dataset_eval_jobs j
      WHERE a.job_id = :job AND a.attempt = :attempt AND a.ended IS NULL
-       AND j.id = a.job_id AND j.status = 'running'
+       AND j.id = a.job_id AND j.status = 'running' AND a.worker = :worker
 """)
 
 # A lease that was renewed after the snapshot is seen by `closed`, which repeats the condition on
@@ -111,11 +120,22 @@ RESCUE = text("""
 """)
 
 OUTCOME = text("""
-    SELECT outcome FROM worker.evaluation_attempts WHERE job_id = :job AND attempt = :attempt
+    SELECT outcome FROM worker.evaluation_attempts
+     WHERE job_id = :job AND attempt = :attempt AND worker = :worker
+""")
+
+DONE_ATTEMPTS = text("""
+    SELECT attempt FROM worker.evaluation_attempts WHERE job_id = :job AND outcome = 'done'
+""")
+
+# Where somebody deleted rows of attempts, another worker may have been given the same number.
+IS_ANOTHERS = text("""
+    SELECT EXISTS (SELECT FROM worker.evaluation_attempts
+                    WHERE job_id = :job AND attempt = :attempt AND worker <> :worker)
 """)
 
 OPEN_ATTEMPT = text("""
-    SELECT j.id, a.attempt, j.snapshot_id,
+    SELECT j.id, a.attempt, a.worker, j.snapshot_id,
            CASE WHEN length(j.options::text) < :most THEN j.options
                 ELSE to_jsonb(left(j.options::text, :most)) END AS options
       FROM worker.evaluation_attempts a JOIN dataset_eval_jobs j ON j.id = a.job_id
@@ -177,7 +197,7 @@ def renew(
     what was said before. False: the job is no longer ours, and its training has to be stopped.
     """
     told = None if progress is None else json_text(progress)
-    fence = {"job": job.id, "attempt": job.attempt}
+    fence = {"job": job.id, "attempt": job.attempt, "worker": job.worker}
     done = connection.execute(RENEW, {**fence, "lease": lease, "progress": told})
     return done.rowcount == 1
 
@@ -220,8 +240,20 @@ def attempt_outcome(connection: Connection, job: EvaluationJob) -> Outcome | Non
     For a COMMIT whose reply was lost: a second `finish` then touches no row, and DONE says that the
     first one was accepted.
     """
-    found = connection.execute(OUTCOME, {"job": job.id, "attempt": job.attempt}).scalar()
+    fence = {"job": job.id, "attempt": job.attempt, "worker": job.worker}
+    found = connection.execute(OUTCOME, fence).scalar()
     return None if found is None else Outcome(found)
+
+
+def is_anothers(connection: Connection, job: EvaluationJob) -> bool:
+    """Tell whether another worker has, or had, the number of this attempt."""
+    fence = {"job": job.id, "attempt": job.attempt, "worker": job.worker}
+    return bool(connection.execute(IS_ANOTHERS, fence).scalar())
+
+
+def done_attempts(connection: Connection, job_id: UUID) -> set[int]:
+    """Give the attempts at a job whose results were accepted, whoever made them."""
+    return set(connection.execute(DONE_ATTEMPTS, {"job": job_id}).scalars())
 
 
 def open_attempt(connection: Connection, *, worker: str) -> EvaluationJob | None:

@@ -35,6 +35,7 @@ FINISH = text("""
                progress = coalesce(CAST(:progress AS jsonb), a.progress)
           FROM job
          WHERE a.job_id = job.id AND a.attempt = :attempt AND a.ended IS NULL
+           AND a.worker = :worker
      RETURNING a.job_id
     ), training AS (
         INSERT INTO dataset_eval_sets (data) SELECT CAST(:training_set AS jsonb) FROM closed
@@ -75,6 +76,7 @@ END = text("""
                progress = coalesce(CAST(:progress AS jsonb), a.progress)
           FROM verdict v
          WHERE a.job_id = v.id AND a.attempt = :attempt AND a.ended IS NULL
+           AND a.worker = :worker
      RETURNING a.job_id, v.last
     )
     UPDATE dataset_eval_jobs j
@@ -108,7 +110,7 @@ def finish(
         "testing_set": json_text(testing_set),
     }
     values["progress"] = None if progress is None else json_text(progress)
-    fence = {"job": job.id, "attempt": job.attempt}
+    fence = {"job": job.id, "attempt": job.attempt, "worker": job.worker}
     return connection.execute(FINISH, {**fence, **values, **asdict(usage)}).rowcount == 1
 
 
@@ -168,6 +170,7 @@ def end(
     values = {
         "job": job.id,
         "attempt": job.attempt,
+        "worker": job.worker,
         "outcome": outcome.value,
         "message": storable(message, most=MESSAGE_LENGTH),
         "traceback": traceback and storable(traceback, most=TRACEBACK_LENGTH, keep_end=True),

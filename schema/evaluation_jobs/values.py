@@ -24,10 +24,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationJob:
-    """One claim of a job; (`id`, `attempt`) is the fence of every later write."""
+    """One claim of a job; (`id`, `attempt`, `worker`) is the fence of every later write."""
 
     id: UUID
-    attempt: int  # from 1; only grows
+    attempt: int  # from 1; only grows, unless somebody deletes attempts
+    worker: str  # whose claim it is; no two workers share a name
     snapshot_id: UUID
     options: Any  # the JSON as it was inserted: None, an object, or a mistake
 

@@ -135,8 +135,13 @@ MUTANTS = [
         ),
         (
             "renew: a job that left running",
-            'AND j.id = a.job_id AND j.status = \'running\'\n""")',
-            'AND j.id = a.job_id\n""")',
+            "AND j.status = 'running' AND a.worker = :worker",
+            "AND a.worker = :worker",
+        ),
+        (
+            "renew: any worker",
+            "AND j.status = 'running' AND a.worker = :worker",
+            "AND j.status = 'running'",
         ),
         (
             "renew: any job",
@@ -239,6 +244,11 @@ MUTANTS = [
             "AND a.attempt = :attempt",
         ),
         (
+            "finish: any worker",
+            "a.ended IS NULL\n           AND a.worker = :worker\n     RETURNING a.job_id\n",
+            "a.ended IS NULL\n     RETURNING a.job_id\n",
+        ),
+        (
             "finish: sets without the fence",
             "SELECT CAST(:training_set AS jsonb) FROM closed",
             "SELECT CAST(:training_set AS jsonb)",
@@ -271,6 +281,11 @@ MUTANTS = [
             "AND a.attempt = :attempt AND a.ended IS NULL",
             "AND a.attempt = :attempt",
             1,
+        ),
+        (
+            "end: any worker",
+            "a.ended IS NULL\n           AND a.worker = :worker\n     RETURNING a.job_id, v.last",
+            "a.ended IS NULL\n     RETURNING a.job_id, v.last",
         ),
         ("end: one attempt more", "failures + 1 >= :max_attempts", "failures >= :max_attempts"),
         ("end: one attempt less", "failures + 1 >= :max_attempts", "failures + 2 >= :max_attempts"),

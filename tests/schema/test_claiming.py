@@ -337,7 +337,7 @@ def test_polling_reads_the_queue_and_not_the_history(
 def test_an_unknown_job_has_no_open_attempt(engine: Engine) -> None:
     with engine.connect() as connection:
         job = evaluation_jobs.EvaluationJob(
-            id=uuid4(), attempt=1, snapshot_id=uuid4(), options=None
+            id=uuid4(), attempt=1, worker="w", snapshot_id=uuid4(), options=None
         )
 
         assert evaluation_jobs.attempt_outcome(connection, job) is None

@@ -2,6 +2,8 @@ import os
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from worker.attempt_folder import AttemptFolder, hold, remove_leftovers
 
 JOB = UUID("ab1c0000-0000-4000-8000-000000000001")
@@ -66,3 +68,14 @@ def test_a_folder_that_is_no_attempts_is_left_alone(tmp_path: Path) -> None:
 
 def test_there_is_nothing_to_remove_before_the_first_job(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "projects", keep_lowlevel=False) == []
+
+
+def test_a_folder_that_a_living_worker_holds_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    folder = AttemptFolder(tmp_path, JOB, 1)
+    held = hold(folder)
+
+    with pytest.raises(OSError, match="resource busy"):
+        hold(folder, patience=0)
+
+    os.close(held)
+    os.close(hold(folder, patience=0))

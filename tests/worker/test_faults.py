@@ -223,6 +223,28 @@ def test_a_worker_that_was_asleep_throws_away_what_it_has_when_another_one_took_
     assert evaluator.process.poll() is None
 
 
+def test_an_attempt_whose_row_somebody_deleted_spoils_none_of_the_next(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    job = service.job()
+    with service.documents_locked():
+        asleep = start_evaluator()
+        service.wait_until_blocked()
+        asleep.process.send_signal(signal.SIGSTOP)
+        service.execute("DELETE FROM worker.evaluation_attempts")
+        service.execute("UPDATE dataset_eval_jobs SET status = 'pending'")
+        start_evaluator()
+        until(lambda: service.outcomes(job) == ["error"])
+        assert "resource busy" in service.show(job).attempts[0].error
+        asleep.process.send_signal(signal.SIGCONT)
+        until(lambda: any("not ours any more" in event for event in asleep.events()))
+    service.skip_backoff(job)
+
+    service.wait_for(job, "done")
+    assert service.outcomes(job) == ["error", "done"]
+    assert [path.name for path in service.bundles(job)] == [f"{job}-2.model"]
+
+
 def test_a_result_that_the_database_refuses_is_an_error_of_the_attempt(
     service: Any, start_evaluator: Start
 ) -> None:
