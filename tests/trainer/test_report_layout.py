@@ -45,7 +45,7 @@ addEventListener("load", () => {
       matrix: matrix,
       classes: classes,
       heads: all(".matrix thead span").map((o) => o.getBoundingClientRect().top - caption),
-      short: all("tbody th").filter((o) => o.textContent == "Klassik").map(lines),
+      short: all("tbody th, tbody td").filter((o) => o.textContent == "Klassik").map(lines),
       recalls: all(".matrix tbody td:last-child").map(lines),
     };
   }
@@ -63,6 +63,10 @@ def report() -> dict[str, Any]:
         "accuracy": 50.0,
         "confusion_matrix": dict.fromkeys(NAMES, row),
         "per_class": {name: {"precision": 88.2, "recall": 88.2, "f1": 88.2} for name in NAMES},
+        "recordings": ["a_recording_with_a_long_id_123456"],
+        "actual": ["Klassik"],
+        "predicted": [LONG],
+        "probability": {"actual": [0.12], "predicted": [0.88]},
         "notes": [f"the class {UNBROKEN} has a name of one word"],
     }
 
@@ -120,7 +124,7 @@ def test_tables_of_twelve_classes_are_not_scrolled_where_there_is_room(
 
 
 def test_short_names_and_printed_recalls_are_not_broken(measured: Any) -> None:
-    assert all(measured[str(width)]["short"] == [1, 1] for width in (PHONE, DESK, PAPER))
+    assert all(set(measured[str(width)]["short"]) == {1} for width in (PHONE, DESK, PAPER))
     assert measured[str(PAPER)]["recalls"] == [1] * len(NAMES)
 
 
