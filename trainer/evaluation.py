@@ -25,6 +25,7 @@ from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
 from trainer.models.fitting import Outcome
 from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.recipes import recipe
 from trainer.trained_on import trained_on
 from trainer.verdict import Figures, Verdict, verdict_of
 from trainer.wording import counted, listed, shown
@@ -338,20 +339,33 @@ class Evaluation:
         }
 
     def _preprocessing_notes(self) -> list[str]:
-        """Say what the chosen recipe could not use."""
+        """Say what the chosen recipe could not use, and whether that matters."""
         chain = Preprocessing(
             self.dataset.layout,
             name=self.best.combination.preprocessing,
             template=self.dataset.template,
         ).fit(self.dataset.values)
-        notes = []
+        steps = recipe(self.best.combination.preprocessing, self.dataset.template)
+        removed = {p for step in steps if step.transformation == "remove" for p in step.patterns}
         # Metadata never gets here, so its pattern has nothing to match.
         unmatched = [p for p in chain.unmatched_ if not p.startswith("metadata")]
-        if unmatched:
-            notes.append(f"no descriptor matches the patterns {', '.join(unmatched)}")
+        notes = []
+        if spared := [p for p in unmatched if p in removed]:
+            notes.append(
+                f"the preprocessing removes the descriptors {', '.join(spared)}, of which there "
+                f"are none to remove: nothing is lost"
+            )
+        if lacking := [p for p in unmatched if p not in removed]:
+            notes.append(
+                f"the preprocessing uses the descriptors {', '.join(lacking)}, of which there are "
+                f"none: the model does without what they say"
+            )
         if chain.not_enumerated_:
             names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated_)
-            notes.append(f"the recipe has no use for the text of {names}")
+            notes.append(
+                f"the preprocessing has no use for text in {names}: the model goes by the other "
+                f"descriptors, as it should"
+            )
         return notes
 
     def _solver_notes(self) -> list[str]:

@@ -235,8 +235,8 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             "left out",
             "warning",
-            f"{counted(len(unfit), 'recording')} could not be used, for their "
-            f"documents are of another layout than most: see which extractor wrote them.",
+            f"{counted(len(unfit), 'recording')} could not be used: of another layout than most "
+            f"documents. See which extractor wrote what is left out.",
             unfit,
         )
     if missing:
@@ -244,8 +244,8 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             "missing",
             "warning",
-            f"{counted(len(missing), 'recording')} of {total:,} have no low-level document and "
-            f"were left out: the figures are of the others, which may be easier or harder.",
+            f"{counted(len(missing), 'recording')} of {total:,} left out, without low-level "
+            f"document: the figures are of the others, which may be easier or harder.",
             dataset.missing,
         )
     removed = sum(len(names) for names in dataset.removed.values())
@@ -255,7 +255,8 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
             "descriptors removed",
             "note",
             f"{counted(removed, 'descriptor')} of "
-            f"{removed + len(dataset.layout.descriptors):,} are not used: {what}.",
+            f"{removed + len(dataset.layout.descriptors):,} {'is' if removed == 1 else 'are'} not "
+            f"used: {what}.",
         )
 
 

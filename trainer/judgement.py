@@ -33,6 +33,7 @@ from trainer.models.opening import open_model
 from trainer.options import Missing
 from trainer.renaming import suggested
 from trainer.trained_on import TrainedOn
+from trainer.verdict import Trial, Verdict, verdict_of_model
 from trainer.visible import visible
 from trainer.wording import counted, listed, shown
 
@@ -104,6 +105,7 @@ class Judgement:
         right = int((actual == predicted).sum())
         return {
             "kind": KIND,
+            "verdict": asdict(self.verdict),
             "name": self.ground_truth.name,
             "evaluated": {
                 "name": self.model.name,
@@ -148,6 +150,27 @@ class Judgement:
         found = [*self._of_training(), *self._of_figures(), *self._of_unusable()]
         return sorted(found, key=lambda finding: finding.severity != "warning")
 
+    @property
+    def verdict(self) -> Verdict:
+        """What all of it comes to, in a sentence, by the recordings that are new to the model."""
+        new = self._new
+        sizes = Counter(self.actual[new].tolist())
+        return verdict_of_model(
+            Trial(
+                right=int((self.actual == self.predicted)[new].sum()),
+                majority=max(sizes.values(), default=0),
+                new=len(new),
+                seen=len(self.seen),
+                knows=self.knows,
+            )
+        )
+
+    @property
+    def _new(self) -> list[int]:
+        """Places of recordings that the model was not trained on, as far as it says."""
+        seen = set(self.seen)
+        return [row for row, recording in enumerate(self.predictions) if recording not in seen]
+
     def _positions(self, names: Iterable[str]) -> NDArray[np.intp]:
         place = {name: position for position, name in enumerate(self.classes)}
         return np.array([place[name] for name in names], dtype=np.intp)
@@ -177,9 +200,7 @@ class Judgement:
             )
         if not self.seen:
             return
-        seen = set(self.seen)
-        right = self.actual == self.predicted
-        new = [row for row, recording in enumerate(self.predictions) if recording not in seen]
+        right, new = self.actual == self.predicted, self._new
         others = (
             f"without them the accuracy is {100 * right[new].mean():.1f} % "
             f"of {counted(len(new), 'recording')}"
@@ -189,7 +210,7 @@ class Judgement:
         yield Finding(
             "trained on",
             "warning",
-            f"The model was trained on {counted(len(seen), 'recording')} of the "
+            f"The model was trained on {counted(len(self.seen), 'recording')} of the "
             f"{len(self.predictions):,}, and what it says of these is memory: {others}.",
             self.seen,
         )
@@ -222,15 +243,15 @@ class Judgement:
         total = len(self.ground_truth.class_of)
         unfit = tuple(r for r in self.unusable if r not in set(self.missing))
         for kind, recordings, why in (
-            ("left out", unfit, "have documents that the model cannot use"),
-            ("missing", self.missing, "have no low-level document"),
+            ("left out", unfit, "with a document that the model cannot use"),
+            ("missing", self.missing, "without low-level document"),
         ):
             if recordings:
                 yield Finding(
                     kind,
                     "warning",
-                    f"{counted(len(recordings), 'recording')} of {total:,} {why} and were left "
-                    f"out: the figures are of the others, which may be easier or harder.",
+                    f"{counted(len(recordings), 'recording')} of {total:,} left out, {why}: the "
+                    f"figures are of the others, which may be easier or harder.",
                     recordings,
                 )
 

@@ -7,7 +7,7 @@ were both equally good, each of these would be a toss of a coin.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 from trainer.errors import DocumentError
 from trainer.figures import percent
 from trainer.reports import read_report
+from trainer.unlike_folds import unlike_folds
 from trainer.wording import counted
 
 
@@ -31,6 +32,7 @@ class Reporting(Protocol):
 Reported = Reporting | Mapping[str, Any] | str | os.PathLike[str]
 
 SURE = 0.05  # of differences as large by luck, at most so many
+LEAST_SHOWN = 0.01  # percent; what is rarer is not told apart
 
 
 class _Report(BaseModel):
@@ -100,12 +102,12 @@ class Compared:
         if self.p < SURE:
             return (
                 f"{counts} Were both equally good, a difference as large would come about by luck "
-                f"in {100 * self.p:.2g} % of cases: {better} is better than {worse} on recordings "
+                f"in {_share(self.p)} of cases: {better} is better than {worse} on recordings "
                 f"like these, {more:,} to {fewer:,}."
             )
         return (
             f"{counts} Were both equally good, a difference as large would come about by luck in "
-            f"{100 * self.p:.2g} % of cases, so these recordings do not say which is better. That "
+            f"{_share(self.p)} of cases, so these recordings do not say which is better. That "
             f"is no proof that they are equally good: more recordings may tell them apart."
         )
 
@@ -177,11 +179,26 @@ def compare(first: Reported, second: Reported) -> Compared:
         only_in_a=tuple(r for r in a if r not in b),
         only_in_b=tuple(r for r in b if r not in a),
         contradicting=tuple(r for r in shared if a[r][0] != b[r][0]),
-        cautions=tuple(_cautions(first, second)),
+        cautions=tuple(_cautions(first, second, alike)),
     )
 
 
-def _cautions(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+def _share(p: float) -> str:
+    """Return a probability in percent, without exponents.
+
+    >>> _share(1.0), _share(0.31), _share(0.000488), _share(9.5e-27)
+    ('100 %', '31 %', '0.049 %', 'less than 0.01 %')
+    """
+    share = 100 * p
+    if share < LEAST_SHOWN:
+        return f"less than {LEAST_SHOWN} %"
+    return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"  # noqa: PLR2004 - two digits
+
+
+def _cautions(
+    first: Mapping[str, Any], second: Mapping[str, Any], shared: Sequence[str]
+) -> Iterator[str]:
+    yield from unlike_folds(first, second, shared)
     sizes = [
         len(grid) if isinstance(grid := one.get("grid"), list) else 1 for one in (first, second)
     ]

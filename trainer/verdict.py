@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.corrected import Corrected
+from trainer.figures import wilson
 from trainer.findings import SHARED, Finding
 from trainer.wording import counted
 
@@ -26,8 +27,8 @@ class Verdict:
     ----------
     kind : {"unknown", "chance", "majority", "doubtful", "heard", "better"}
         For programs, from bad to good. Of `doubtful` ones something else than the class may have
-        been recognised; `heard` ones were tested on artists, albums or recordings that they had
-        been trained on.
+        been recognised, or all recordings were known; `heard` ones were tested on artists, albums
+        or recordings that they had been trained on.
     sentence : str
         For people.
     """
@@ -57,6 +58,28 @@ class Figures:
     recordings: int
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a verdict on a finished model is about: recordings that are new to it.
+
+    Attributes
+    ----------
+    right, majority, new : int
+        Recordings that the model was not trained on: those that it is right on, those of the
+        largest class, and all.
+    seen : int
+        Recordings that it was trained on. They prove nothing.
+    knows : bool
+        Whether it says what it was trained on; where it does not, all are taken for new.
+    """
+
+    right: int
+    majority: int
+    new: int
+    seen: int
+    knows: bool
+
+
 def verdict_of(figures: Figures, findings: Sequence[Finding]) -> Verdict:
     """Sum up figures and findings; the worst that is known decides.
 
@@ -82,6 +105,55 @@ def verdict_of(figures: Figures, findings: Sequence[Finding]) -> Verdict:
         )
     doubtful = _doubtful(figures, figures.corrected, found)
     return doubtful or Verdict("better", _of_better(figures, figures.corrected, found.keys()))
+
+
+def verdict_of_model(trial: Trial) -> Verdict:
+    """Sum up what a finished model is worth on labelled recordings.
+
+    Parameters
+    ----------
+    trial : Trial
+    """
+    if not trial.new:
+        return Verdict(
+            "doubtful",
+            "Cannot be believed: the model was trained on all of these recordings, and what it "
+            "says of them is memory. Evaluate it on others.",
+        )
+    low, high = wilson(trial.right, trial.new)
+    majority = 100 * trial.majority / trial.new
+    if low <= majority:
+        return Verdict("majority", _of_no_better(trial, majority))
+    recognised = (
+        f"of 100 new recordings like these it recognises about "
+        f"{100 * trial.right / trial.new:.0f} ({low:.0f} to {high:.0f}); always answering the "
+        f"largest class is right for {majority:.0f}."
+    )
+    if trial.seen:
+        return Verdict(
+            "heard",
+            f"Better than guessing, but partly memory: the model was trained on {trial.seen:,} of "
+            f"these {trial.seen + trial.new:,} recordings. By the other {trial.new:,}, "
+            f"{recognised}",
+        )
+    unknown = (
+        ""
+        if trial.knows
+        else " Whether it was trained on some of these it does not say, and could not be tested."
+    )
+    return Verdict("better", f"Better than guessing: {recognised}{unknown}")
+
+
+def _of_no_better(trial: Trial, majority: float) -> str:
+    new = (
+        f" of the {counted(trial.new, 'recording')} that the model was not trained on"
+        if trial.seen
+        else ""
+    )
+    return (
+        f"Not shown to be better than always answering the largest class, which is right for "
+        f"{majority:.1f} %{new}. Do not go by the accuracy; look at each class."
+    )
 
 
 def _doubtful(

@@ -39,7 +39,9 @@ def test_recordings_of_its_own_training_are_warned_of(
 
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "r.json").read_text())
-    assert f"{said['accuracy']:.2f} %" in result.stdout
+    low, high = said["accuracy_interval"]
+    assert f"{said['accuracy']:.2f} %, interval of 95 %: {low:.2f} to {high:.2f} %" in result.stdout
+    assert result.stdout.startswith("Cannot be believed: the model was trained on all of these")
     assert "warning" in result.stdout
     assert "trained on 212 recordings of the 212" in " ".join(result.stdout.split())
     assert said["evaluated"]["trained_on"] == 212
@@ -119,6 +121,19 @@ def test_nothing_that_is_read_is_written_over(acoustic: Acoustic, model: Path) -
 
     assert result.exit_code == 2
     assert "the same file" in result.stderr
+
+
+def test_its_page_is_not_written_over_an_earlier_report(
+    acoustic: Acoustic, model: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "own"
+    report.write_text('{"accuracy": 50.0}')
+
+    result = acoustic("evaluate", model, GROUND_TRUTH, DOCUMENTS, "--page", report)
+
+    assert result.exit_code == 2
+    assert "holds JSON, such as a report" in result.stderr
+    assert report.read_text() == '{"accuracy": 50.0}'
 
 
 def test_a_history_of_gaias_answers_as_the_bundle_and_cannot_say_what_it_was_trained_on(

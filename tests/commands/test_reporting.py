@@ -62,6 +62,38 @@ def test_a_page_is_not_written_over_its_report(acoustic: Any, report: Path) -> N
     assert json.loads(report.read_text()) == REPORT
 
 
+@pytest.mark.parametrize("option", ["--out", "--misclassified"])
+@pytest.mark.parametrize("name", ["other.json", "other", "OTHER.JSON"])
+def test_neither_page_nor_table_is_written_over_the_report_of_another_evaluation(
+    acoustic: Any, report: Path, tmp_path: Path, name: str, option: str
+) -> None:
+    other = tmp_path / name
+    other.write_text(report.read_text())
+
+    result = acoustic("report", report, option, other)
+
+    assert result.exit_code == 2
+    assert "holds JSON, such as a report, and writing it would destroy" in result.stderr
+    assert json.loads(other.read_text()) == REPORT
+
+
+def test_a_page_does_not_get_the_name_of_a_report(
+    acoustic: Any, report: Path, tmp_path: Path
+) -> None:
+    result = acoustic("report", report, "--out", tmp_path / "new.json")
+
+    assert result.exit_code == 2
+    assert "has the name of a report, which is JSON" in result.stderr
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_an_earlier_page_is_written_over(acoustic: Any, report: Path, tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+
+    assert acoustic("report", report, "--out", page).exit_code == 0
+    assert acoustic("report", report, "--out", page).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [("[1]", "not a JSON object"), ("{", "it is not JSON"), ("{}", "this is no report")],

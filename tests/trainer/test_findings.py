@@ -156,7 +156,14 @@ def test_recordings_without_document_are_told_apart_from_those_of_another_layout
 
     assert found(data)["left out"].recordings == ("x",)
     assert found(data)["missing"].recordings == ("z",)
-    assert "1 recording of 62 have no" in found(data)["missing"].sentence
+    assert "1 recording of 62 left out, without low-level" in found(data)["missing"].sentence
+    assert "1 recording could not be used: of another" in found(data)["left out"].sentence
+
+
+def test_a_single_descriptor_that_is_not_used_is_one() -> None:
+    data = dataset({"a": 30, "b": 30}, removed={"constant": (".c",)})
+
+    assert "1 descriptor of 3 is not used" in found(data)["descriptors removed"].sentence
 
 
 def told_of_artists(known: int) -> Finding | None:

@@ -109,6 +109,41 @@ def test_recordings_that_the_model_was_trained_on_are_named_by_id_and_by_values(
     assert "of 30 recordings" in finding.sentence
 
 
+def test_its_report_and_page_begin_with_a_sentence_that_tells_memory_from_ability(
+    dataset: Any, model: Model, make_document: Any, judgement: Judgement
+) -> None:
+    known = {
+        recording: flatten(make_document(number, 2.0 * (number % 2)))
+        for number, recording in enumerate(dataset.recordings)
+    }
+
+    memory = judge(model, truth(known, "class-0", "class-1"), known.items())
+
+    assert len(memory.seen) == len(known)
+    assert memory.verdict.kind == "doubtful"
+    assert "trained on all of these recordings" in memory.verdict.sentence
+    assert content_of(memory.report()).is_doubtful
+    assert memory.verdict.sentence in report_page(memory.report())
+    assert "trained on 40 of them" in content_of(memory.report()).estimates[0].remark
+    assert judgement.verdict.kind == "better"
+    assert judgement.verdict.sentence in report_page(judgement.report())
+
+
+def test_recordings_that_it_was_trained_on_have_no_part_in_its_verdict(
+    model: Model, corpus: Any, make_document: Any
+) -> None:
+    known = {f"recording-{number:03}": flatten(make_document(number, 2.0)) for number in range(20)}
+    labels = truth(dict(list(corpus.items())[:4]), "class-0", "class-1").classes
+    wrong = {"class-0": (*labels["class-0"], *known), "class-1": labels["class-1"]}
+    mine = GroundTruth.from_classes("mine", wrong.items())
+
+    judged = judge(model, mine, {**corpus, **known}.items())
+
+    assert judged.report()["accuracy"] < 50
+    assert judged.verdict.kind == "heard"
+    assert "trained on 20 of these 24 recordings. By the other 4, of" in judged.verdict.sentence
+
+
 def test_every_recording_of_a_training_is_known_to_its_model(dataset: Any, model: Model) -> None:
     known = TrainedOn.of(model.training)
 
@@ -230,6 +265,14 @@ def test_recordings_without_document_end_it_unless_they_may_be_left_out(
     assert judged.missing == ("new-00", "new-01")
     assert "left out" not in kinds(judged)
     assert kinds(judged)["missing"].recordings == ("new-00", "new-01")
+
+
+def test_a_single_recording_without_document_is_one(model: Model, corpus: Any) -> None:
+    some = dict(list(corpus.items())[1:])
+
+    judged = judge(model, truth(corpus, "class-0", "class-1"), some.items(), missing="leave out")
+
+    assert kinds(judged)["missing"].sentence.startswith("1 recording of 30 left out, without")
 
 
 def test_where_nothing_can_be_used_a_reason_is_given(model: Model, corpus: Any) -> None:

@@ -108,3 +108,73 @@ def test_what_flatters_one_of_the_two_is_said() -> None:
     assert "A is the best of 720 combinations and B of 1: the choice flatters A" in cautions[0]
     assert "the model of B was trained on 3 recordings" in cautions[1]
     assert compare(first, first).cautions == ()
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "said"),
+    [
+        (1, 1, "in 100 % of cases"),
+        (3, 1, "in 62 % of cases"),
+        (6, 1, "in 12 % of cases"),
+        (8, 1, "in 3.9 % of cases"),
+        (12, 0, "in 0.049 % of cases"),
+        (90, 0, "in less than 0.01 % of cases"),
+    ],
+)
+def test_how_often_luck_does_it_is_said_in_plain_figures(
+    only_a: int, only_b: int, said: str
+) -> None:
+    compared = compare(report("+" * only_a + "-" * only_b), report("-" * only_a + "+" * only_b))
+
+    assert said in compared.meaning
+
+
+def folded(*folds: int, seed: int = 1, **kind: Any) -> Any:
+    count = len(set(folds))
+    known = {"folds": count, "group_by": None, "given": False} | kind
+    return report("+" * len(folds), folds=list(folds), seed=seed, cross_validation=known)
+
+
+@pytest.mark.parametrize(
+    ("looser", "stricter", "heard"),
+    [
+        ({}, {"group_by": "artist"}, "artists"),
+        ({}, {"group_by": "release_group"}, "albums"),
+        ({"group_by": "release_group"}, {"group_by": "artist"}, "artists"),
+    ],
+)
+def test_who_was_tested_on_what_it_had_heard_is_said_in_both_directions(
+    looser: Any, stricter: Any, heard: str
+) -> None:
+    a, b = folded(0, 0, 1, 1, **looser), folded(0, 1, 1, 0, **stricter)
+
+    forth, back = compare(a, b).cautions, compare(b, a).cautions
+
+    assert len(forth) == len(back) == 1
+    assert f"A was tested on {heard} that it may have heard, which flatters A" in forth[0]
+    assert f"B was tested on {heard} that it may have heard, which flatters B" in back[0]
+
+
+def test_given_folds_and_another_number_of_folds_are_said_in_both_directions() -> None:
+    plain, given = folded(0, 0, 1, 1), folded(0, 1, 2, 2, given=True)
+
+    forth, back = compare(plain, given).cautions, compare(given, plain).cautions
+
+    assert forth[0].startswith("A has plain folds and B folds that were given")
+    assert back[0].startswith("A has folds that were given and B plain folds")
+    assert "B has 3 folds and A 2: the machines of B learned from more" in forth[1]
+    assert "A has 3 folds and B 2: the machines of A learned from more" in back[1]
+
+
+def test_other_folds_of_one_kind_are_said_with_their_seeds_and_the_same_ones_are_not() -> None:
+    first, renumbered = folded(0, 0, 1, 1), folded(1, 1, 0, 0)
+
+    (said,) = compare(first, folded(0, 1, 0, 1, seed=2)).cautions
+
+    assert "into other folds (seeds 1 and 2)" in said
+    assert compare(first, renumbered).cautions == ()
+
+
+@pytest.mark.parametrize("odd", [None, 3, [], {"folds": "five"}, {"folds": 2, "given": "no"}])
+def test_folds_that_a_report_does_not_tell_of_are_passed_over(odd: Any) -> None:
+    assert compare(folded(0, 0, 1), report("+++", cross_validation=odd)).cautions == ()

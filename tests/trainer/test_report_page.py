@@ -292,3 +292,24 @@ def test_the_page_says_by_how_much_the_choice_flatters_itself(corrected: float, 
 
     assert said in page
     assert "optimistic" not in page
+
+
+def test_one_recording_is_not_called_several() -> None:
+    report = {
+        "accuracy": 0.0,
+        "confusion_matrix": {"a": {"b": 1}, "b": {}},
+        "recordings": ["r"],
+        "actual": ["a"],
+        "predicted": ["b"],
+        "findings": [{"severity": "note", "sentence": "Odd.", "recordings": ["r"]}],
+        "left_out": {"s": "it is no JSON"},
+        "removed": {"constant": ["x"]},
+        "grid": [{"preprocessing": "basic", "kernel": "rbf", "C": 1, "gamma": 1, "accuracy": 0.0}],
+    }
+
+    text = " ".join(Structure(report_page(report)).text)
+
+    assert "1 recording in 2 classes" in text
+    assert "1 recording left out" in text
+    assert "1 descriptor not used" in text
+    assert not re.search(r"(?<![\d,.])1 (recordings|descriptors|combinations)\b", text)

@@ -421,7 +421,7 @@ def test_text_that_no_recipe_uses_is_noted(make_document: Any) -> None:
 
     report = train(prepared(documents, class_of), ONE, 1, jobs=1).report()
 
-    assert any("no use for the text of tonal.mood" in note for note in report["notes"])
+    assert any("no use for text in tonal.mood" in note for note in report["notes"])
 
 
 def test_what_the_merge_dropped_is_reported(make_dataset: Any) -> None:
@@ -572,3 +572,30 @@ def test_the_report_says_what_the_time_was_spent_on(report: Any) -> None:
     ]
     assert list(timings["parts"]) == parts
     assert sum(timings["parts"].values()) == pytest.approx(timings["total_seconds"], abs=0.01)
+
+
+def test_what_the_preprocessing_could_not_use_is_said_with_what_that_means(
+    make_document: Any,
+) -> None:
+    documents, class_of = {}, {}
+    for number in range(20):
+        tonal = {"key_key": "ACF"[number % 3], "mood": "xyz"[number % 3]}
+        documents[f"r{number}"] = flatten(make_document(number, 1.0 * (number % 2), tonal=tonal))
+        class_of[f"r{number}"] = f"c{number % 2}"
+    nobands = Project(("nobands",), ("rbf",), (1,), (-3,))
+
+    spared, lacking, text = train(prepared(documents, class_of), nobands, 1, jobs=1).report()[
+        "notes"
+    ]
+
+    assert spared.startswith("the preprocessing removes the descriptors ")
+    assert "melbands*" in spared
+    assert spared.endswith("of which there are none to remove: nothing is lost")
+    assert lacking == (
+        "the preprocessing uses the descriptors tonal.chords_key, tonal.chords_scale, "
+        "tonal.key_scale, of which there are none: the model does without what they say"
+    )
+    assert text == (
+        "the preprocessing has no use for text in tonal.mood: the model goes by the other "
+        "descriptors, as it should"
+    )

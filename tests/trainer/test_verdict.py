@@ -6,7 +6,7 @@ import pytest
 
 from trainer.corrected import Corrected, Estimate
 from trainer.findings import Finding
-from trainer.verdict import Figures, Verdict, verdict_of
+from trainer.verdict import Figures, Trial, Verdict, verdict_of, verdict_of_model
 
 GOOD = Corrected(Estimate(89.6, 84.2, 94.4), Estimate(88.0, 83.0, 93.0), 500)
 
@@ -74,3 +74,44 @@ def test_without_an_estimate_nothing_is_claimed() -> None:
 
 def test_the_luck_of_a_single_combination_is_not_that_of_a_choice() -> None:
     assert "91.0 % may be luck" in verdict("chance", combinations=1).sentence
+
+
+def tried(**more: Any) -> Verdict:
+    given: dict[str, Any] = {"right": 78, "majority": 54, "new": 100, "seen": 0, "knows": True}
+    return verdict_of_model(Trial(**given | more))
+
+
+def test_a_model_on_recordings_that_it_knows_all_cannot_be_believed() -> None:
+    said = tried(right=0, majority=0, new=0, seen=212)
+
+    assert said.kind == "doubtful"
+    assert said.sentence.startswith(
+        "Cannot be believed: the model was trained on all of these recordings"
+    )
+
+
+def test_a_model_on_new_recordings_is_held_against_the_largest_class_by_its_interval() -> None:
+    better, not_surely = tried(), tried(right=60)
+
+    assert better.kind == "better"
+    assert "of 100 new recordings like these it recognises about 78 (69 to 85)" in better.sentence
+    assert better.sentence.endswith("always answering the largest class is right for 54.")
+    assert not_surely.kind == "majority"
+    assert "the largest class, which is right for 54.0 %. Do not" in not_surely.sentence
+
+
+def test_a_model_that_knows_some_of_its_recordings_is_judged_by_the_others() -> None:
+    better, not_surely = tried(seen=20), tried(seen=20, right=60)
+
+    assert better.kind == "heard"
+    assert "partly memory: the model was trained on 20 of these 120 recordings" in better.sentence
+    assert "By the other 100, of 100 new recordings like these" in better.sentence
+    assert not_surely.kind == "majority"
+    assert "of the 100 recordings that the model was not trained on" in not_surely.sentence
+
+
+def test_a_model_that_cannot_say_what_it_was_trained_on_is_believed_with_that_reserve() -> None:
+    said = tried(knows=False)
+
+    assert said.kind == "better"
+    assert "Whether it was trained on some of these it does not say" in said.sentence

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainer.report_page.content import content_of
+from trainer.wording import counted
 
 __all__ = ["report_page"]
 
@@ -38,4 +39,5 @@ def report_page(report: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(page=content_of(report))
+    template = environment.get_template("page.html")
+    return template.render(page=content_of(report), counted=counted)

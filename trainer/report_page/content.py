@@ -17,6 +17,7 @@ from trainer.report_page.document import (
     ReportDocument,
 )
 from trainer.visible import visible
+from trainer.wording import counted
 
 SHADES = 10  # steps of a heat map, from 0
 MOST_CLASSES = 40  # of a confusion matrix; beyond, the list of confusions says more
@@ -194,7 +195,7 @@ def content_of(report: Mapping[str, Any]) -> Page:
         ),
         curve=tuple(
             Bar(
-                f"{point.recordings:,} recordings",
+                counted(point.recordings, "recording"),
                 point.accuracy,
                 _percent(point.accuracy),
                 baseline=document.majority_baseline,
@@ -216,7 +217,7 @@ def content_of(report: Mapping[str, Any]) -> Page:
 
 def _subtitle(document: ReportDocument, matrix: Mapping[str, Mapping[str, int]]) -> str:
     count = len(document.recordings or ()) or sum(sum(row.values()) for row in matrix.values())
-    return f"{count:,} recordings in {len(matrix):,} classes"
+    return f"{counted(count, 'recording')} in {counted(len(matrix), 'class')}"
 
 
 def _estimates(document: ReportDocument) -> Iterator[Bar]:
@@ -269,7 +270,9 @@ def _estimates(document: ReportDocument) -> Iterator[Bar]:
 def _accuracy(document: ReportDocument) -> tuple[str, str]:
     """Name the accuracy, and say what it is worth."""
     if document.evaluated:
-        return "accuracy", "of the model on these recordings"
+        known = document.evaluated.trained_on
+        memory = f"; it was trained on {known:,} of them, which it may remember" if known else ""
+        return "accuracy", f"of the model on these recordings{memory}"
     if len(document.grid or ()) > 1:
         remark = f"of the best combination, by the folds that chose it{_flattery(document)}"
     else:
@@ -501,7 +504,8 @@ def _fold_facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
         yield "cross-validation", folds
     if document.repeats:
         spread = f"{document.repeats.mean:.1f} ± {document.repeats.std:.1f} %"
-        yield "over other folds", f"{spread} in {len(document.repeats.accuracies)} assignments"
+        assignments = counted(len(document.repeats.accuracies), "assignment")
+        yield "over other folds", f"{spread} in {assignments}"
 
 
 def _cross_validation(document: ReportDocument) -> str:
@@ -515,7 +519,7 @@ def _cross_validation(document: ReportDocument) -> str:
     if known.group_by is None:
         return f"{known.folds} folds, stratified by class"
     noun = _noun(document)
-    unknown = f", and of {known.ungrouped:,} recordings unknown" if known.ungrouped else ""
+    unknown = f", and of {counted(known.ungrouped, 'recording')} unknown" if known.ungrouped else ""
     return f"{known.folds} folds, no {noun} in two of them ({known.groups or 0:,}{unknown})"
 
 
@@ -529,7 +533,7 @@ def _facts(document: ReportDocument) -> Iterator[tuple[str, str]]:
         stopped = sum(entry.converged is False and not entry.error for entry in document.grid)
         more = f", {failed} failed" if failed else ""
         more += f", {stopped} did not converge" if stopped else ""
-        yield "search", f"{len(document.grid):,} combinations{more}"
+        yield "search", f"{counted(len(document.grid), 'combination')}{more}"
     yield from _fold_facts(document)
     if document.seed is not None:
         yield "seed", str(document.seed)

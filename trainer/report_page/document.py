@@ -142,6 +142,7 @@ class Evaluated(_Part):
     name: StrictStr
     content: Maybe[StrictStr] = None
     renamed: Maybe[dict[StrictStr, StrictStr]] = None
+    trained_on: Maybe[Count] = None
 
 
 class ReportDocument(_Part):

@@ -165,7 +165,8 @@ def _repeats(repeats: Any) -> str:
     spread = number(at(repeats, "std"))
     around = "" if spread is None else f" ± {spread:.2f}"
     extent = f", {percent(min(each))} to {percent(max(each))}" if each else ""
-    return f"{percent(at(repeats, 'mean'))}{around} over {len(each)} assignments of folds{extent}"
+    assignments = counted(len(each), "assignment")
+    return f"{percent(at(repeats, 'mean'))}{around} over {assignments} of folds{extent}"
 
 
 def _list(value: Any) -> list[Any]:
@@ -223,7 +224,18 @@ def _accuracy(report: Any) -> str:
     if isinstance(combinations, list) and len(combinations) > 1:
         # The best of many is chosen by the very figure that is shown.
         return f"{shown}, the best of {len(combinations)} combinations"
+    if at(report, "evaluated") is not None:
+        # Of a finished model there are no folds whose deviation would say how sure it is.
+        return f"{shown}{_interval(report)}"
     return shown
+
+
+def _interval(report: Any) -> str:
+    match [number(limit) for limit in _list(at(report, "accuracy_interval"))]:
+        case [float(low), float(high)]:
+            return f", interval of 95 %: {low:.2f} to {high:.2f} %"
+        case _:
+            return ""
 
 
 def _below(report: Any) -> str:
@@ -247,7 +259,7 @@ def _grid(grid: list[Any]) -> str:
     unsettled = sum(
         at(entry, "converged") is False and at(entry, "error") is None for entry in grid
     )
-    parts = [f"{len(grid)} combinations"]
+    parts = [counted(len(grid), "combination")]
     if any("same_as" in entry for entry in grid if isinstance(entry, Mapping)):
         same = sum(at(entry, "same_as") is not None for entry in grid)
         parts += [f"{same} of them the same problem as another"] if same else ["each solved"]

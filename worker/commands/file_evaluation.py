@@ -22,7 +22,7 @@ from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs, show_rows
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
-from worker.commands.writing import destination
+from worker.commands.writing import destination, destination_of_no_report
 from worker.whole_files import write_whole
 
 _FEW = 10  # recordings that are named; the report holds them all
@@ -66,7 +66,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     read = (order.model, order.ground_truth, *order.documents)
     report_file = order.report and destination(order.report, apart_from=read)
     others = (*read, report_file) if report_file else read
-    page_file = order.page and destination(order.page, apart_from=others)
+    page_file = order.page and destination_of_no_report(order.page, apart_from=others)
     model = open_model(order.model)
     ground_truth = GroundTruth.read(order.ground_truth)
     with ended_by_signals(), progress.shown(invocation.notes) as told:

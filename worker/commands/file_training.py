@@ -23,7 +23,7 @@ from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
-from worker.commands.writing import destination
+from worker.commands.writing import destination, destination_of_no_report
 from worker.memory import MEBIBYTE
 from worker.whole_files import write_whole
 
@@ -99,7 +99,7 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     model = destination(order.model, apart_from=read)
     report_file = order.report and destination(order.report, apart_from=(*read, model))
     others = (*read, model, report_file) if report_file else (*read, model)
-    page_file = order.page and destination(order.page, apart_from=others)
+    page_file = order.page and destination_of_no_report(order.page, apart_from=others)
     account = Account()
     with ended_by_signals():
         evaluation = _evaluate(invocation, order, account)

@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from schema.evaluation_jobs import Attempt, JobDetails, Outcome
+from trainer.wording import counted
 from worker.commands.evaluations import misclassified, show_left_out, summary
 from worker.commands.figures import at, number, pairs, show_rows, table
 from worker.commands.job_status import again, age, progress, time_left
@@ -96,9 +97,9 @@ def _facts(details: JobDetails) -> Iterator[tuple[str, object]]:
     yield "updated", f"{status.updated:%Y-%m-%d %H:%M:%S %Z} ({age(status.updated)} ago)"
     yield "options", dumps(details.options, ensure_ascii=False) if details.options else "defaults"
     if details.training_set is not None:
-        yield "training set", f"{len(details.training_set)} recordings"
+        yield "training set", counted(len(details.training_set), "recording")
     if details.testing_set:
-        yield "testing set", f"{len(details.testing_set)} recordings"
+        yield "testing set", counted(len(details.testing_set), "recording")
 
 
 def _attempts(attempts: Sequence[Attempt]) -> Group:

@@ -14,7 +14,7 @@ from worker.commands.evaluations import misclassified
 from worker.commands.figures import at, pairs
 from worker.commands.invocation import Invocation
 from worker.commands.stored_reports import report_of
-from worker.commands.writing import destination
+from worker.commands.writing import destination_of_no_report
 from worker.whole_files import write_whole
 
 _TARGET = click.Path(path_type=Path)
@@ -39,9 +39,9 @@ def report(invocation: Invocation, evaluation: str, out: Path | None, wrong: Pat
     read = (Path(evaluation),) if Path(evaluation).is_file() else ()
     if out is None and wrong is None:
         out = Path(f"{Path(evaluation).stem if read else evaluation}.html")
-    page_file = out and destination(out, apart_from=read)
+    page_file = out and destination_of_no_report(out, apart_from=read)
     others = (*read, page_file) if page_file else read
-    wrong_file = wrong and destination(wrong, apart_from=others)
+    wrong_file = wrong and destination_of_no_report(wrong, apart_from=others)
     content = report_of(invocation, evaluation)
     written = []
     if page_file:

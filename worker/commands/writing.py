@@ -43,6 +43,41 @@ def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
     return target
 
 
+def destination_of_no_report(path: Path, *, apart_from: Iterable[Path]) -> Path:
+    """Find out where a page or a table for `path` goes, which is nowhere that a report is.
+
+    Parameters
+    ----------
+    path, apart_from
+        As for `destination`.
+
+    Raises
+    ------
+    click.UsageError
+        No file can be put there, or a report is there or looked for under such a name.
+    """
+    target = destination(path, apart_from=apart_from)
+    if target.is_file() and _holds_json(target):
+        raise click.UsageError(
+            f"{path} holds JSON, such as a report, and writing it would destroy what is in it: "
+            "name another file."
+        )
+    if path.suffix.lower() == ".json":
+        raise click.UsageError(
+            f"{path} has the name of a report, which is JSON: name a file of another ending."
+        )
+    return target
+
+
+def _holds_json(path: Path) -> bool:
+    # Reports begin so; neither pages nor tables do.
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).lstrip().startswith(b"{")
+    except OSError:  # what may be written need not be readable
+        return False
+
+
 def require_writable(path: Path) -> None:
     """Make sure that a file can be put at `path`, before hours are spent on what goes into it.
 
