@@ -62,12 +62,17 @@ def recovery(record_property: Callable[[str, object], None]) -> Recovery:
     return measure
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start each test without settings: a DATABASE_URL of the shell is nobody's to write to."""
-    for name in os.environ:
-        if name == "DATABASE_URL" or name.startswith("ACOUSTIC_"):
-            monkeypatch.delenv(name)
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_caller() -> Iterator[None]:
+    """Start tests without settings: a DATABASE_URL of the shell is nobody's to write to.
+
+    Before all fixtures, so that neither do those see them that several tests share.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in os.environ:
+            if name == "DATABASE_URL" or name.startswith("ACOUSTIC_"):
+                monkeypatch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
