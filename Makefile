@@ -31,7 +31,7 @@ demo: $(INSTALLED) ## Run one evaluation job from INSERT to model, on an embedde
 	@$(BIN)/acoustic demo --keep var/demo $(ARGS)
 
 test: lint ## Run all checks and tests, on an embedded Postgres
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory errors and races
 	.ci/sanitize address,undefined
