@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # What a caller's shell may hold and would send packages elsewhere.
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_HASHES
+# Nor has pytest to rewrite every assertion at every run, in every process.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,7 +31,7 @@ demo: $(INSTALLED) ## Run one evaluation job from INSERT to model, on an embedde
 	@$(BIN)/acoustic demo --keep var/demo $(ARGS)
 
 test: lint ## Run all checks and tests, on an embedded Postgres
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 sanitize: $(INSTALLED) ## Test the native engine on builds that look for memory errors and races
 	.ci/sanitize address,undefined

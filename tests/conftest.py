@@ -62,12 +62,17 @@ def recovery(record_property: Callable[[str, object], None]) -> Recovery:
     return measure
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start each test without settings: a DATABASE_URL of the shell is nobody's to write to."""
-    for name in os.environ:
-        if name == "DATABASE_URL" or name.startswith("ACOUSTIC_"):
-            monkeypatch.delenv(name)
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_caller() -> Iterator[None]:
+    """Start tests without settings: a DATABASE_URL of the shell is nobody's to write to.
+
+    Before all fixtures, so that neither do those see them that several tests share.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in os.environ:
+            if name == "DATABASE_URL" or name.startswith("ACOUSTIC_"):
+                monkeypatch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +91,17 @@ def _new_database(postgres_server: EmbeddedPostgres) -> Iterator[NewDatabase]:
     """Give a context manager that copies a database and names the copy."""
     engine = create_engine(postgres_server.url(), isolation_level="AUTOCOMMIT")
     numbers = count(1)
+    # Files copied as they are take less than half of what all pages do by way of the log, the
+    # default of Postgres 15 and newer; older ones know nothing else, and no name for it.
+    with engine.connect() as connection:
+        version = connection.dialect.server_version_info or (0,)
+    strategy = "STRATEGY file_copy" if version >= (15,) else ""
 
     @contextmanager
     def new_database(template: str) -> Iterator[str]:
         name = f"test_{next(numbers)}"
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
         yield postgres_server.url(name)
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

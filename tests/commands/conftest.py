@@ -36,7 +36,7 @@ CLEAN_ENVIRONMENT = {
 SMALL_GRID = ("--preprocessing", "normalized", "--kernel", "rbf", "--c", "5", "--gamma", "-5")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def acoustic() -> Acoustic:
     """Call a command in this process; keyword arguments are environment variables."""
 

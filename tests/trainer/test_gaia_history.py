@@ -212,10 +212,8 @@ def test_a_document_of_another_layout_is_told_what_it_lacks(path: Path, content:
 
 
 def nested(depth: int) -> Written:
-    inner = variant("x")
-    for _ in range(depth):
-        inner = u32(9) + b"\0" + u32(1) + inner
-    return Written(inner)
+    list_of_one = u32(9) + b"\0" + u32(1)
+    return Written(list_of_one * depth + variant("x"))
 
 
 def twice_in_a_map() -> Written:

@@ -128,7 +128,7 @@ def test_most_single_flipped_bits_are_caught(
     shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Print how many are; ``FLIPS=1000`` in the environment flips so many in each file."""
-    flips = int(os.environ.get("FLIPS", "40"))
+    flips = int(os.environ.get("FLIPS", "12"))
     passed, lines = 0, []
     for file in FILES:
         content = (shared_data / f"{file}.history").read_bytes()

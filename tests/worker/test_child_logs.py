@@ -25,33 +25,38 @@ def lines_of(evaluator: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("warm", ["0", "1"])
-def test_lines_of_a_training_carry_worker_job_and_attempt(
-    start_evaluator: Start, service: Any, warm: str
-) -> None:
-    job = service.job()
-    evaluator = start_evaluator(warm_child=warm)
-    service.wait_for(job, "done")
+@pytest.fixture(scope="module", params=["0", "1"])
+def lines_of_a_job(
+    request: pytest.FixtureRequest, module_start: Start, module_service: Any
+) -> tuple[str, list[dict[str, Any]]]:
+    """The id of a job that was done, by a process that waited for it or not, and all lines."""
+    job = module_service.job()
+    evaluator = module_start(warm_child=request.param)
+    module_service.wait_for(job, "done")
     evaluator.process.send_signal(signal.SIGTERM)
     assert evaluator.exit_code() == 0
+    return str(job), lines_of(evaluator)
 
-    lines = lines_of(evaluator)
+
+def test_lines_of_a_training_carry_worker_job_and_attempt(
+    lines_of_a_job: tuple[str, list[dict[str, Any]]],
+) -> None:
+    job, lines = lines_of_a_job
+
     (prepared,) = (line for line in lines if line["event"] == "dataset prepared")
-    assert (prepared["job"], prepared["attempt"]) == (str(job), 1)
+    assert (prepared["job"], prepared["attempt"]) == (job, 1)
     assert prepared["worker"] == lines[0]["worker"]
     assert (prepared["recordings"], prepared["classes"], prepared["level"]) == (12, 2, "info")
     assert prepared["timestamp"] <= lines[-1]["timestamp"]
     assert all({"worker", "job", "attempt"} <= line.keys() for line in lines)
 
 
-def test_a_job_takes_few_lines_at_the_usual_level(start_evaluator: Start, service: Any) -> None:
-    job = service.job()
-    evaluator = start_evaluator()
-    service.wait_for(job, "done")
-    evaluator.process.send_signal(signal.SIGTERM)
-    assert evaluator.exit_code() == 0
+def test_a_job_takes_few_lines_at_the_usual_level(
+    lines_of_a_job: tuple[str, list[dict[str, Any]]],
+) -> None:
+    job, lines = lines_of_a_job
 
-    events = [line["event"] for line in lines_of(evaluator) if line["job"] == str(job)]
+    events = [line["event"] for line in lines if line["job"] == job]
     assert events == ["job claimed", "dataset prepared", "job done"]
 
 
