@@ -2,7 +2,7 @@
 
 Those of the trainer are in tests/trainer/test_previous_attempts.py. Others that this daemon cannot
 have are held elsewhere: two workers on one job and results without a status (tests/schema,
-test_two_evaluators_do_ten_jobs_each_once), jobs that stay running when training fails
+test_two_evaluators_do_thirty_jobs_each_once), jobs that stay running when training fails
 (test_input_errors, test_failures), a class set emptied by `normalize` (the trainer's).
 """
 
