@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from worker.commands.invocation import Invocation
-from worker.commands.parameters import CommaSeparated, SettingOption
+from worker.commands.parameters import MISSING, CommaSeparated, SettingOption
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DOCUMENTS = click.Path(exists=True, path_type=Path)
@@ -74,7 +74,7 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 )
 @click.option(
     "--missing",
-    type=click.Choice(["fail", "leave out"]),
+    type=MISSING,
     help="What to do with recordings that have no document (fail).",
 )
 @click.option(
