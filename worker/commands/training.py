@@ -112,7 +112,7 @@ def train(invocation: Invocation, /, **given: Any) -> int:
     """Train a model on labelled documents and evaluate it.
 
     GROUND_TRUTH says which recording is of which class: Gaia's YAML, AcousticBrainz's CSV of
-    `mbid,class`, or JSON {"classes": {name: [ids]}}.
+    `mbid,class` (semicolons or tabs will do), or JSON {"classes": {name: [ids]}} or {id: class}.
 
     DOCUMENTS are low-level documents of Essentia's music extractor: folders of .json, .yaml or .sig
     files, .jsonl or .jsonl.gz files with {"id", "document"} a line, or single files. Their ids are
