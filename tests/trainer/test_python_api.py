@@ -63,7 +63,9 @@ def test_what_a_session_shows_is_a_line_each(evaluation: Evaluation) -> None:
     files = examples.ground_truth("timbre"), examples.documents()
     documents = trainer.load_documents(examples.documents())
     judged = trainer.evaluate(evaluation.model, *files)
-    labels = trainer.GroundTruth.from_classes("a\nb" * 99, [("\x1b" * 99, "ab"), ("c", "de")])
+    labels = trainer.GroundTruth.from_classes(
+        "a\nb" * 99, {"\x1b" * 99: ["a", "b"], "c": ["d", "e"]}
+    )
 
     assert repr(evaluation.dataset) == (
         "<Dataset 'timbre': 218 recordings of 2 classes ('bright', 'dark'), 2,616 columns>"
