@@ -3,7 +3,8 @@
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-DRIVER = "postgresql+psycopg2"
+PLAIN = "postgresql"
+DRIVER = f"{PLAIN}+psycopg2"
 
 # What may be shown of a URL's query. Of the rest some are secrets (password, sslpassword), and more
 # would be if they were misspelt.
@@ -52,6 +53,8 @@ def masked_url(url: str) -> str:
     """
     Show the address of a database without its password, wherever in it that stands.
 
+    Without the driver, too: what is shown can be given to psql.
+
     Examples
     --------
     >>> masked_url("postgresql://ann:secret@db.example/acoustic?password=x&sslmode=require")
@@ -59,4 +62,5 @@ def masked_url(url: str) -> str:
     """
     parsed = make_url(url)
     hidden = [key for key in parsed.query if key not in _SHOWN]
-    return parsed.difference_update_query(hidden).render_as_string(hide_password=True)
+    shown = parsed.difference_update_query(hidden).set(drivername=PLAIN)
+    return shown.render_as_string(hide_password=True)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from schema import tables
 from schema.documents import storable
 
-__all__ = ["create"]
+__all__ = ["called", "create"]
 
 TEXT_LENGTH = 100_000  # characters; the columns have no limit
 
@@ -21,6 +21,14 @@ ADD_CLASS = text("""
     )
     INSERT INTO dataset_class_member (class, mbid)
     SELECT DISTINCT added.id, mbid FROM added, unnest(CAST(:mbids AS uuid[])) AS m (mbid)
+""")
+
+# Those that are called so before those whose name contains it.
+CALLED = text("""
+    SELECT id, name FROM dataset
+     WHERE strpos(lower(name), lower(:name)) > 0
+     ORDER BY lower(name) <> lower(:name), lower(name), created, id
+     LIMIT :limit
 """)
 
 
@@ -49,6 +57,16 @@ def create(
     for label, mbids in classes.items():
         _add_class(connection, dataset, label, mbids)
     return dataset
+
+
+def called(connection: Connection, name: str, *, limit: int) -> list[tuple[UUID, str]]:
+    """
+    Return id and name of datasets whose name contains this, in either case.
+
+    Those whose name it is come first.
+    """
+    values = {"name": storable(name, most=TEXT_LENGTH), "limit": limit}
+    return [(row.id, row.name) for row in connection.execute(CALLED, values)]
 
 
 def _add_class(connection: Connection, dataset: UUID, name: str, mbids: Iterable[UUID]) -> None:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,11 @@ from trainer.errors import DatasetError, OptionsError
 from trainer.ground_truth import GroundTruth
 from trainer.layout import NAMED, Descriptor, Layout, strings_of, utf16
 from trainer.loading import load_documents
+from trainer.near_ids import Wanted, beside
 from trainer.options import JobOptions, Missing
 from trainer.preprocessing.recipes import Template, template_for
 from trainer.preprocessing.transforms import Cleaner
-from trainer.selection import MIN_RECORDINGS, select
+from trainer.selection import MIN_RECORDINGS, NormalizeMode, select
 from trainer.tags import identified
 from trainer.wording import counted, enumerated, listed, shown
 
@@ -110,7 +111,13 @@ class Dataset:
         cls,
         ground_truth: GroundTruth | str | os.PathLike[str],
         documents: Mapping[str, LowLevel] | str | os.PathLike[str],
-        **choices: Any,
+        *,
+        filter_type: Literal["artist"] | None = None,
+        missing: Missing = "fail",
+        normalize: bool = False,
+        normalize_mode: NormalizeMode = "acousticbrainz",
+        seed: int = 1,
+        **unknown: Any,
     ) -> Dataset:
         """Make a dataset of labels and documents, as files or as values.
 
@@ -120,9 +127,18 @@ class Dataset:
             Classes and their recordings; a file as `GroundTruth.read` takes it.
         documents : mapping of str to LowLevel, or path-like
             Documents by id of their recording; a folder or a file as `load_documents` takes it.
-        **choices
-            Which recordings are trained on: `filter_type`, `missing`, `normalize`,
-            `normalize_mode` and `seed`, as in `JobOptions`.
+        filter_type : {"artist"} or None
+            Train on one recording of each artist in a class.
+        missing : {"fail", "leave out"}
+            What to do with recordings that have no document.
+        normalize : bool
+            Limit the sizes of classes.
+        normalize_mode : {"acousticbrainz", "smallest"}
+            By AcousticBrainz's rule, or to the size of the smallest.
+        seed : int
+            Of the choices that these make, from 0 to 2**32 - 1.
+        **unknown
+            Refused, by name.
 
         Raises
         ------
@@ -135,12 +151,16 @@ class Dataset:
         >>> Dataset.prepare(examples.ground_truth("gender"), examples.documents()).classes
         ('female', 'male')
         """
-        options = _options(choices)
+        values = (filter_type, missing, normalize, normalize_mode, seed)
+        options = _options({**dict(zip(CHOICES, values, strict=True)), **unknown})
         if not isinstance(ground_truth, GroundTruth):
             ground_truth = GroundTruth.read(Path(ground_truth))
-        if not isinstance(documents, Mapping):
-            documents = load_documents(documents, wanted=ground_truth.class_of)
-        return prepare(ground_truth, documents, options)
+        wanted = Wanted(ground_truth.class_of)
+        if isinstance(documents, Mapping):
+            documents = {r: document for r, document in documents.items() if r in wanted}
+        else:
+            documents = load_documents(documents, wanted=wanted)
+        return prepare(ground_truth, documents, options, others=wanted.others)
 
     @property
     def training(self) -> dict[str, str]:
@@ -169,6 +189,8 @@ def prepare(
     ground_truth: GroundTruth,
     documents: Mapping[str, LowLevel],
     options: JobOptions,
+    *,
+    others: Collection[str] | None = None,
 ) -> Dataset:
     """Make the dataset that a job trains on.
 
@@ -180,6 +202,9 @@ def prepare(
         A flattened document for each recording; further documents are ignored.
     options : JobOptions
         Artist filter, class sizes and seed.
+    others : collection of str, optional
+        Ids of documents that were there and not labelled, of files: a message tells them apart
+        from those that have none. Without it the documents are a database's.
 
     Raises
     ------
@@ -187,7 +212,7 @@ def prepare(
         Recordings have no document; a class is too small once documents that do not fit are
         left out; or no descriptor is left to train on.
     """
-    present, missing = _present(ground_truth, documents, options.missing)
+    present, missing = _present(ground_truth, documents, options.missing, others)
     selection = select(
         present,
         {recording: documents[recording].artist for recording in present.class_of},
@@ -278,7 +303,10 @@ def sorted_ids(ids: Iterable[str]) -> list[str]:
 
 
 def _present(
-    ground_truth: GroundTruth, documents: Mapping[str, LowLevel], otherwise: Missing
+    ground_truth: GroundTruth,
+    documents: Mapping[str, LowLevel],
+    otherwise: Missing,
+    others: Collection[str] | None,
 ) -> tuple[GroundTruth, tuple[str, ...]]:
     """Return the ground truth of recordings that have a document, and those that have none."""
     missing = tuple(r for r in ground_truth.class_of if r not in documents)
@@ -287,8 +315,8 @@ def _present(
     if otherwise == "fail":
         raise DatasetError(
             f"{counted(len(missing), 'recording')} of the dataset without low-level document: "
-            f"{listed(missing)}; submit the low-level data, take them out of the dataset, or leave "
-            f'them out by the option missing (on the command line, --missing "leave out")'
+            f"{_without(missing, others)}, take them out of the dataset, or leave them out by the "
+            f"option missing (on the command line, --missing leave-out)"
         )
     classes = {
         name: tuple(recording for recording in members if recording in documents)
@@ -301,9 +329,16 @@ def _present(
                 f"class {shown(name)} has {counted(len(members), 'recording')} with a low-level "
                 f"document of the {MIN_RECORDINGS} that are needed, because "
                 f"{counted(len(lost), 'recording')} without one would be left out: "
-                f"{listed(lost)}; submit their low-level data, or take the class out of the dataset"
+                f"{_without(lost, others)}, or take the class out of the dataset"
             )
     return replace(ground_truth, classes=classes), missing
+
+
+def _without(missing: Sequence[str], others: Collection[str] | None) -> str:
+    """Name recordings without document, and the first remedy: where their documents come from."""
+    if others is None:
+        return f"{listed(missing)}; submit the low-level data"
+    return f"{listed(missing)} ({beside(missing, others)}); mend the ids, give the documents too"
 
 
 def _reference_layout(

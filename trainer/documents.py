@@ -196,6 +196,7 @@ def _read_file(path: Path) -> Any:
 def _lines(path: Path) -> Iterator[_Source]:
     with _naming(_shown_path(path)):
         stream = open_unpacked(path)
+    empty = True
     with stream:
         for number in count(1):
             place = f"{_shown_path(path)}, line {number}"
@@ -204,9 +205,12 @@ def _lines(path: Path) -> Iterator[_Source]:
                 check_size(line)
                 source = _line_source(line, place) if line.strip() else None
             if source:
+                empty = False
                 yield source
             if not line:
-                return
+                break
+    if empty:
+        raise DocumentError(f"{_shown_path(path)} holds no low-level document; give one that does")
 
 
 def _line_source(line: bytes, place: str) -> _Source:

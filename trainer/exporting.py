@@ -219,7 +219,8 @@ def _write_csv(table: Table, stream: BinaryIO) -> None:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(harmless, ("id", *(["class"] if table.classes else []), *table.columns)))
-    texts = [table.texts.get(column) for column in table.columns]
+    text_of = table.texts  # made anew at each look
+    texts = [text_of.get(column) for column in table.columns]
     for row, recording in enumerate(table.recordings):
         known = [table.classes[row]] if table.classes else []
         values = _cells(table.values[row].tolist(), texts)

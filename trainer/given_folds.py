@@ -1,4 +1,4 @@
-"""Folds as people write them down: a CSV of ``id,fold``, or JSON (each also ``.gz``).
+"""Folds as people write them down: a CSV or TSV of ``id,fold``, or JSON (each also ``.gz``).
 
 The JSON is ``{id: fold}``, or a list that holds a list of ids for each fold, as the option
 ``given_folds`` of a job. Folds are whole numbers; which, and in which order, makes no difference.
@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from trainer.columns import pairs_of_csv
 from trainer.documents import recording_id
 from trainer.errors import DocumentError, GroundTruthError, OptionsError
-from trainer.ground_truth import pairs_of_csv, read_bytes
+from trainer.ground_truth import read_bytes
 from trainer.options import MAX_FOLDS, MIN_FOLDS
 from trainer.parsing import parse_json
 from trainer.wording import shown
@@ -43,10 +44,10 @@ def read_folds(path: Path) -> tuple[tuple[str, ...], ...]:
 
 def _pairs(path: Path, place: str) -> Iterable[tuple[Any, Any]]:
     name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".csv"):
+    if name.endswith((".csv", ".tsv")):
         return pairs_of_csv(read_bytes(path), of="fold")
     if not name.endswith(".json"):
-        raise OptionsError(f"{place} holds no folds; give a file of .csv or .json (.gz)")
+        raise OptionsError(f"{place} holds no folds; give a file of .csv, .tsv or .json (.gz)")
     value = parse_json(read_bytes(path), unique_keys=True)
     if isinstance(value, dict):
         return value.items()

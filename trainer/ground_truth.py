@@ -3,27 +3,28 @@
 Three kinds of files are read, each also compressed (``.gz``):
 
 * ``.yaml``, ``.yml``: Gaia's, ``{className, type, version, groundTruth: {id: class}}``;
-* ``.csv``: AcousticBrainz's dataset export, a line ``id,class`` for each recording;
+* ``.csv``, ``.tsv``: AcousticBrainz's dataset export, a line ``id,class`` for each recording, or
+  with semicolons or tabs in place of commas;
 * ``.json``: ``{"name": ..., "classes": {class: [ids]}}``, or AcousticBrainz's dataset,
-  ``{"name": ..., "classes": [{"name": class, "recordings": [ids]}]}``.
+  ``{"name": ..., "classes": [{"name": class, "recordings": [ids]}]}``, or nothing but classes,
+  ``{class: [ids]}``, or nothing but recordings, ``{id: class}``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from trainer.columns import pairs_of_csv
 from trainer.documents import recording_id
 from trainer.errors import DocumentError, GroundTruthError
 from trainer.names import why_no_name
-from trainer.parsing import MAX_BYTES, check_size, decoded, parse_json, parse_yaml
+from trainer.parsing import MAX_BYTES, check_size, parse_json, parse_yaml
 from trainer.regular_files import open_unpacked
 from trainer.selection import (
     MIN_CLASSES,
@@ -42,10 +43,12 @@ MAX_RECORDINGS = 250_000  # their documents are in memory together, some 15 GB o
 FEW = 3  # classes that a sentence names
 ALL_DIFFERENT = 0.9  # of a CSV's classes, and they are ids
 
-_HEADINGS = frozenset(
-    {"mbid", "id", "recording", "recording_id", "recordingmbid", "recording_mbid"}
-)
-_DESCRIPTION = "description"
+# What a report has and no ground truth.
+_REPORTED = frozenset({"accuracy", "confusion_matrix"})
+
+_SHAPES = 'write {"classes": {class: [ids]}}, or {id: class}'
+_ENTRY = 'write {"name": class, "recordings": [ids]}'
+_GAIA = "write {type: singleClass, version: 1.0, groundTruth: {id: class}}"
 
 Pairs = Iterable[tuple[str, str]]  # of recording and class
 
@@ -77,11 +80,17 @@ class GroundTruth:
         )
 
     @classmethod
-    def from_classes(cls, name: str, classes: Iterable[tuple[str, Iterable[str]]]) -> Self:
+    def from_classes(
+        cls,
+        name: str,
+        classes: Mapping[str, Iterable[str]] | Iterable[tuple[str, Iterable[str]]],
+    ) -> Self:
         """Check classes and make a ground truth of them.
 
-        A recording that is twice in a class counts once; a class that is listed in two parts is
-        one class. MBIDs become lower case, as everywhere (`trainer.documents.recording_id`).
+        The classes are a mapping of each one's name to the ids of its recordings, or pairs of
+        these. A recording that is twice in a class counts once; a class that is listed in two
+        parts is one class. MBIDs become lower case, as everywhere
+        (`trainer.documents.recording_id`).
 
         Raises
         ------
@@ -92,8 +101,12 @@ class GroundTruth:
         """
         found: dict[str, dict[str, None]] = {}
         repeated: dict[str, None] = {}
-        for label, recordings in classes:
+        for label, recordings in classes.items() if isinstance(classes, Mapping) else classes:
             _check_text("class name", label)
+            if isinstance(recordings, str):  # each of its letters would be an id
+                raise GroundTruthError(
+                    f"class {shown(label)} holds {shown(recordings)}; give a list of recording ids"
+                )
             members = found.setdefault(label, {})
             for recording in recordings:
                 _check_text(f"recording id of class {shown(label)}", recording)
@@ -219,7 +232,7 @@ Parsed = tuple[str | None, Iterable[tuple[str, Iterable[str]]]]
 
 def _parser(path: Path) -> tuple[str, Callable[[bytes], Parsed]]:
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    parsers = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".json": _json}
+    parsers = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".tsv": _csv, ".json": _json}
     suffix = Path(name).suffix.lower()
     if suffix not in parsers:
         raise GroundTruthError(
@@ -245,40 +258,68 @@ def _grouped(pairs: Pairs) -> Iterable[tuple[str, list[str]]]:
 
 def _yaml(text: bytes) -> Parsed:
     # Untyped, because class "1", "yes" or "nan" is a name; Gaia too needs names to be text.
-    value = _mapping("the ground truth", parse_yaml(text, typed=False, unique_keys=True))
+    value = parse_yaml(text, typed=False, unique_keys=True)
+    value = _mapping("the ground truth", value, remedy=_GAIA)
     # As lenient as Gaia: AcousticBrainz wrote "type: unknown".
     if value.get("type") != "singleClass" and value.get("version") not in {"1.0", "1"}:
         raise GroundTruthError(
             f"type {shown(value.get('type'))} and version {shown(value.get('version'))} are not "
-            "those of a ground truth, 'singleClass' and '1.0'"
+            f"those of a ground truth, 'singleClass' and '1.0'; {_GAIA}"
         )
-    class_of = _mapping('"groundTruth"', value.get("groundTruth"))
+    class_of = _mapping('"groundTruth"', value.get("groundTruth"), remedy=_GAIA)
     for recording, label in class_of.items():
         if not isinstance(label, str):
-            raise GroundTruthError(f"the class of {shown(recording)} is {shown(label)}, not text")
+            raise GroundTruthError(
+                f"the class of {shown(recording)} is {shown(label)}, not text; write the name of "
+                f"its one class there"
+            )
     return value.get("className"), _grouped(class_of.items())
 
 
 def _json(text: bytes) -> Parsed:
-    value = _mapping("the ground truth", parse_json(text, unique_keys=True))
-    classes = value.get("classes")
+    value = _mapping("the ground truth", parse_json(text, unique_keys=True), remedy=_SHAPES)
+    if value.keys() >= _REPORTED:
+        raise GroundTruthError(
+            "it is the report of an evaluation, not a ground truth; give the labels that the "
+            "evaluation was made of"
+        )
+    if "classes" not in value:
+        return None, _bare(value)
+    classes = value["classes"]
     members: list[tuple[Any, Any]]
     if isinstance(classes, list):
-        entries = [_mapping(f'"classes"[{place}]', item) for place, item in enumerate(classes)]
+        entries = [
+            _mapping(f'"classes"[{place}]', item, remedy=_ENTRY)
+            for place, item in enumerate(classes)
+        ]
         members = [(entry.get("name"), entry.get("recordings")) for entry in entries]
     else:
-        members = list(_mapping('"classes"', classes).items())
+        members = list(_mapping('"classes"', classes, remedy=_SHAPES).items())
     for label, recordings in members:
         if not isinstance(recordings, list):
             raise GroundTruthError(
-                f"class {shown(label)} holds {shown(recordings)}, not a list of recording ids"
+                f"class {shown(label)} holds {shown(recordings)}, not a list of recording ids; "
+                f"{_SHAPES}"
             )
     return value.get("name"), members
 
 
-def _mapping(what: str, value: Any) -> dict[str, Any]:
+def _bare(value: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
+    """Read an object that holds nothing but classes, or nothing but recordings."""
+    if value and all(isinstance(label, str) for label in value.values()) and "name" not in value:
+        return _grouped(value.items())
+    if value and all(_is_list_of_texts(recordings) for recordings in value.values()):
+        return value.items()
+    raise GroundTruthError(f'there is no "classes"; {_SHAPES}')
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _mapping(what: str, value: Any, *, remedy: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise GroundTruthError(f"{what} is {shown(value)}, not an object")
+        raise GroundTruthError(f"{what} is {shown(value)}, not an object; {remedy}")
     return value
 
 
@@ -302,43 +343,3 @@ def _check_columns(pairs: Sequence[tuple[str, str]]) -> None:
             f"else on nearly every line, such as {shown(labels[0])}; write the id first, then its "
             f"class"
         )
-
-
-def pairs_of_csv(text: bytes, *, of: str) -> Iterator[tuple[str, str]]:
-    """Yield the recording ids of a CSV, each with what stands beside it.
-
-    A heading and descriptions, as in AcousticBrainz's export, are passed over.
-
-    Raises
-    ------
-    DocumentError, GroundTruthError
-        It is no CSV of two columns; the message calls the second one `of`.
-    """
-    return _rows(decoded(text), of)
-
-
-def _rows(text: str, of: str) -> Iterator[tuple[str, str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    first = True
-    try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if not any(cells):
-                continue
-            if len(cells) != len(("id", "class")):
-                raise GroundTruthError(
-                    f"line {reader.line_num} has {counted(len(cells), 'column')} instead of the "
-                    f"two of a recording id and its {of}"
-                )
-            if _is_description(cells[0]):
-                continue
-            if not (first and cells[0].lower() in _HEADINGS):
-                yield cells[0], cells[1]
-            first = False
-    except csv.Error as error:
-        raise GroundTruthError(f"line {reader.line_num} is not CSV: {error}") from error
-
-
-def _is_description(cell: str) -> bool:
-    # AcousticBrainz puts the descriptions of the dataset and of each class before the recordings.
-    return cell == _DESCRIPTION or cell.startswith(f"{_DESCRIPTION}:")

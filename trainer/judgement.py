@@ -31,10 +31,9 @@ from trainer.layout import utf16
 from trainer.models.bundle import Model, Prediction
 from trainer.models.opening import open_model
 from trainer.options import Missing
-from trainer.renaming import suggested
+from trainer.renaming import OtherNamesError, suggested
 from trainer.trained_on import TrainedOn
 from trainer.verdict import Trial, Verdict, verdict_of_model
-from trainer.visible import visible
 from trainer.wording import counted, listed, shown
 
 BATCH = 64  # documents in memory at a time
@@ -417,16 +416,12 @@ def _names(model: Model, ground_truth: GroundTruth, names: Mapping[str, str]) ->
     unknown = [name for name in ground_truth.classes if name not in called.values()]
     if unknown:
         free = [name for name in model.classes if called[name] not in ground_truth.classes]
-        meant = visible(suggested(free, unknown))
-        advice = (
-            f"say which of them is meant, such as {meant} (the model's name before the =, yours "
-            f"after it), or take"
-            if meant
-            else "take"
-        )
-        raise DatasetError(
+        meant = suggested(free, unknown)
+        advice = ", or say which of the model's is called like that" if meant else ""
+        raise OtherNamesError(
             f"the model knows no class {listed(map(shown, unknown))}: its classes are "
-            f"{listed(map(shown, model.classes))}; {advice} the class out of the ground truth"
+            f"{listed(map(shown, model.classes))}; take the class out of the ground truth{advice}",
+            meant,
         )
     return called
 

@@ -6,6 +6,7 @@ Both parsers bound the size of the text and the depth of what it holds, and rais
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -82,10 +83,13 @@ def parse_yaml(text: bytes | str, *, typed: bool = True, unique_keys: bool = Fal
     check_size(text)
     try:
         found = _build(text, _typed if typed else _text, unique_keys=unique_keys)
+    except yaml.reader.ReaderError as error:
+        decoded(text)  # has the sentence for bytes that are no text
+        raise DocumentError(f"the text is not YAML: {_yaml_problem(error)}") from error
     except yaml.YAMLError as error:
         raise DocumentError(f"the text is not YAML: {_yaml_problem(error)}") from error
     except UnicodeError as error:
-        raise DocumentError(f"the text is not UTF-8 text: {error}") from error
+        raise _not_utf8(text) from error
     if len(found) != 1:
         raise DocumentError(f"the text holds {len(found)} YAML documents instead of one")
     return found[0]
@@ -123,7 +127,18 @@ def decoded(text: bytes | str) -> str:
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DocumentError(f"the text is not UTF-8 text: {error}") from error
+        raise _not_utf8(text, error.start) from error
+
+
+def _not_utf8(text: bytes | str, position: int = 0) -> DocumentError:
+    """Say in which line it shows, where there are several, and what it is, where that is known."""
+    if isinstance(text, bytes) and text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return DocumentError("the text is not UTF-8 text but UTF-16; save it as UTF-8")
+    where = ""
+    if isinstance(text, bytes) and b"\n" in text.rstrip():
+        before = text[:position].count(b"\n")
+        where = f" (line {before + 1})"
+    return DocumentError(f"the text is not UTF-8 text{where}; save it as UTF-8")
 
 
 def _parse_json_leniently(text: str, *, unique_keys: bool) -> Any:

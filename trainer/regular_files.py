@@ -14,6 +14,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
+_GZIP = b"\x1f\x8b"
+
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading; links are followed.
@@ -34,9 +36,25 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def open_unpacked(path: Path) -> BinaryIO:
-    """Open a regular file as `open_regular` does; one that ends in ``.gz`` is unpacked."""
+    """Open a regular file as `open_regular` does; one that ends in ``.gz`` is unpacked.
+
+    Raises
+    ------
+    OSError
+        As `open_regular`; or it ends in ``.gz`` and does not begin as such a file.
+    """
     file = open_regular(path)
-    return cast("BinaryIO", _Unpacked(file)) if path.name.lower().endswith(".gz") else file
+    if not path.name.lower().endswith(".gz"):
+        return file
+    # What is empty has been cut, of which reading tells.
+    if file.peek(len(_GZIP))[: len(_GZIP)] not in (_GZIP, b""):
+        file.close()
+        raise OSError(
+            errno.EINVAL,
+            "it is not packed by gzip as its name says: take .gz off the name, or fetch it again",
+            str(path),
+        )
+    return cast("BinaryIO", _Unpacked(file))
 
 
 def read_regular(path: Path, most: int) -> bytes:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
+from trainer.errors import DatasetError
+from trainer.visible import visible
 from trainer.wording import NAMED
 
 
-def suggested(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """Say what to type so that a model's classes are taken for those of the ground truth.
+class OtherNamesError(DatasetError):
+    """A ground truth whose classes a model calls otherwise.
+
+    Parameters
+    ----------
+    problem : str
+        All but what to write.
+    meant : mapping of str to str
+        Which class of the model is probably meant by which of the ground truth.
+    """
+
+    def __init__(self, problem: str, meant: Mapping[str, str]) -> None:
+        super().__init__(problem)
+        self.meant = dict(meant)
+
+    def __str__(self) -> str:
+        """Say what to write in Python; a command has options for it."""
+        return f"{self.args[0]} by names={visible(self.meant)}" if self.meant else self.args[0]
+
+
+def suggested(theirs: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
+    """Say which of a model's classes are probably meant by those of the ground truth.
 
     Parameters
     ----------
@@ -22,24 +43,24 @@ def suggested(theirs: Sequence[str], ours: Sequence[str]) -> str:
 
     Returns
     -------
-    str
-        Options of the command line; empty where there is nothing to choose from.
+    dict of str to str
+        The model's name and ours; empty where there is nothing to choose from.
 
     Examples
     --------
     >>> suggested(["not_happy"], ["not"])
-    '--map not_happy=not'
+    {'not_happy': 'not'}
     >>> suggested(["dark", "not bright"], ["notbright", "shady"])
-    "--map 'not bright=notbright' --map dark=shady"
+    {'not bright': 'notbright', 'dark': 'shady'}
     """
     free, open_ = list(theirs[:NAMED]), list(ours[:NAMED])
-    pairs = []
+    pairs = {}
     while free and open_:
         their, our = max(
             ((their, our) for their in free for our in open_),
             key=lambda pair: SequenceMatcher(None, *pair).ratio(),
         )
-        pairs.append((their, our))
+        pairs[their] = our
         free.remove(their)
         open_.remove(our)
-    return " ".join(f"--map {shlex.quote(f'{their}={our}')}" for their, our in pairs)
+    return pairs

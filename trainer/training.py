@@ -19,7 +19,7 @@ from trainer.account import Account
 from trainer.corrected import correct
 from trainer.dataset import Dataset
 from trainer.descriptors import LowLevel
-from trainer.errors import DocumentError
+from trainer.errors import DocumentError, OptionsError
 from trainer.evaluation import Evaluation, HeldOut
 from trainer.grid.checkpoints import Checkpoints, Resumption, fingerprint
 from trainer.grid.engines import MEMORY, choose_engine
@@ -31,6 +31,8 @@ from trainer.grid.repeats import Folds, further_folds, repeat
 from trainer.grid.search import best_of, search
 from trainer.models.bundle import Model
 from trainer.models.fitting import fit, with_probabilities
+from trainer.options import MAX_SEED
+from trainer.wording import shown
 
 LIBRARIES = ("acoustic-workers", "numpy", "scipy", "scikit-learn")
 
@@ -78,7 +80,7 @@ def train(
     project : Project, optional
         The combinations, the number of folds, whether to nest; AcousticBrainz's by default.
     seed : int, default=1
-        Of every random choice; 1 gives Gaia's folds of seed 1.
+        Of every random choice, from 0 to 2**32 - 1; 1 gives Gaia's folds of seed 1.
     engine : {"auto", "native", "sklearn"}
         What solves the support vector machines.
     jobs : int, optional
@@ -105,6 +107,8 @@ def train(
 
     Raises
     ------
+    OptionsError
+        The seed is none, or there is no such engine.
     DatasetError
         No combination can be trained on these data.
     """
@@ -112,7 +116,7 @@ def train(
     account = account or Account()
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs, memory=memory)
-    plan = FoldPlan.of(project, seed)
+    plan = FoldPlan.of(project, _checked(seed))
     assignment = plan.assign(dataset)
     fold_of = assignment.fold_of
     if project.nested:
@@ -216,6 +220,12 @@ def train(
     )
     progress(Progress("final model", 1, 1))
     return evaluation.signed(provenance or {})
+
+
+def _checked(seed: int) -> int:
+    if not isinstance(seed, int | np.integer) or not 0 <= seed <= MAX_SEED:
+        raise OptionsError(f"seed {shown(seed)} is no whole number from 0 to {MAX_SEED}; give one")
+    return seed
 
 
 def _predict_held_out(dataset: Dataset, model: Model) -> HeldOut | None:

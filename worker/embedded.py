@@ -94,11 +94,15 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         """Give the SQLAlchemy URL of a database of the running server."""
+        return self.plain_url(database).replace("postgresql:", "postgresql+psycopg2:", 1)
+
+    def plain_url(self, database: str = "postgres") -> str:
+        """Give the same without a driver, for people: psql takes this one, too."""
         name = quote(database, safe="")
         query = (
             f"host={self.socket_folder}&port={self.port}"  # see _socket_parent: nothing to quote
         )
-        return f"postgresql+psycopg2://{self.user}@/{name}?{query}"
+        return f"postgresql://{self.user}@/{name}?{query}"
 
     def start(self) -> Self:
         """Start the server and wait until it answers; if it runs already, do nothing."""

@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import Result
 
+import examples
 from worker.commands import COMMANDS, failures, shortage
 from worker.commands.application import Application, Lazy
 
@@ -99,6 +100,28 @@ def test_an_unknown_command_is_a_usage_error(acoustic: Acoustic) -> None:
     assert "'trian'" in result.stderr
 
 
+def test_choices_are_lines_without_escapes(acoustic: Acoustic) -> None:
+    result = acoustic("completion")
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-3:] == ["    bash,", "    zsh,", "    fish"]
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly(
+    started: Callable[..., subprocess.Popen[str]],
+    model: Path,
+) -> None:
+    process = started("predict", model, "--documents", examples.documents())
+    assert process.stdout is not None
+    assert process.stderr is not None
+
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.wait(60) == 141
+    assert process.stderr.read() == ""
+
+
 def test_an_argument_with_escapes_is_shown_escaped(acoustic: Acoustic) -> None:
     assert r"\x1b[31m" in acoustic("\x1b[31mtrain").stderr
 
@@ -140,6 +163,13 @@ def test_an_unforeseen_error_shows_its_traceback(capsys: pytest.CaptureFixture[s
 
     assert code == 1
     assert "Traceback" in said
+
+
+def test_another_pipe_that_breaks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ended(BrokenPipeError(32, "Broken pipe"), capsys)
+
+    assert code == 1
+    assert "Broken pipe" in said
 
 
 def of_another(cause: BaseException) -> Exception:

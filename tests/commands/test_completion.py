@@ -59,5 +59,29 @@ def test_bash_completes_commands_and_options(acoustic: Acoustic, tmp_path: Path)
     assert completed("acoustic", "hi") == ["highlevel", "highlevel-extract"]
 
 
+def test_fish_shows_descriptions_with_their_commas(acoustic: Acoustic, tmp_path: Path) -> None:
+    fish = shutil.which("fish")
+    if fish is None:
+        pytest.skip("fish is not installed")
+    script = tmp_path / "script.fish"
+    script.write_text(acoustic("completion", "fish").stdout)
+
+    done = subprocess.run(
+        [
+            fish,
+            "--no-config",
+            "-c",
+            f"source {script}; complete --do-complete 'acoustic train --c'",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)},
+    )
+
+    told = "--c\tExponents of C to try (powers of two), such as -5,1.\n"
+    assert told in done.stdout
+
+
 def test_a_shell_that_nobody_knows_is_refused(acoustic: Acoustic) -> None:
     assert acoustic("completion", "tcsh").exit_code == 2

@@ -120,6 +120,7 @@ def test_the_doctor_checks_without_a_database_all_that_needs_none(
     assert result.exit_code == 2
     assert "DATABASE_URL is not set" in result.stdout
     assert "sklearn (ACOUSTIC_ENGINE is sklearn)" in result.stdout
+    assert "model folder" in result.stdout
     assert "models will be made" in result.stdout
     assert "ACOUSTIC_PORT_80_TCP is no setting" in result.stdout
 

@@ -40,6 +40,7 @@ def test_a_job_goes_from_sql_to_a_model_and_what_to_type_next_works(
     assert server.stdout is not None
     exports = [next(server.stdout) for _ in range(3)]
     settings = dict(shlex.split(line)[1].split("=", 1) for line in exports)
+    assert settings["DATABASE_URL"].startswith("postgresql://")
     listed = process("models", "list", "--json", **settings)
     assert len(listed.stdout.splitlines()) == len(examples.tasks())
     server.send_signal(signal.SIGINT)

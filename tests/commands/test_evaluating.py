@@ -1,6 +1,8 @@
 """``acoustic evaluate``: a model on labels of one's own, from files."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,21 @@ def test_names_are_mapped_and_what_is_missing_is_left_out_on_request(
     assert result.exit_code == 0, result.stderr
     assert "left out: 1" in result.stdout
     assert "gone" in result.stdout
+
+
+def test_other_names_are_suggested_as_the_options_to_type(
+    acoustic: Acoustic, model: Path, tmp_path: Path, members: dict[str, list[str]]
+) -> None:
+    danceable, other = members.values()
+    mine = truth(tmp_path, {"danceable": danceable[:9], "it isn't": other[:9]})
+
+    refused = acoustic("evaluate", model, mine, DOCUMENTS)
+    [options] = re.findall(r" by (--map .*) \(the model's name", refused.stderr)
+    result = acoustic("evaluate", model, mine, DOCUMENTS, *shlex.split(options))
+
+    assert refused.exit_code == 2
+    assert "names=" not in refused.stderr
+    assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,37 @@ def test_an_unknown_dataset_is_a_sentence(on_database: Acoustic) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_dataset_is_enqueued_by_its_name_in_either_case(
+    on_database: Acoustic, dataset: Callable[..., UUID], details: Details
+) -> None:
+    dataset("moods of others")
+    dataset("Moods")
+
+    result = on_database("jobs", "enqueue", "moods")
+
+    assert result.exit_code == 0, result.stderr
+    assert details(UUID(result.stdout.strip())).status.dataset == "Moods"
+
+
+def test_a_name_that_is_none_or_of_several_datasets_is_told_with_those_that_may_be_meant(
+    on_database: Acoustic, engine: Engine, dataset: Callable[..., UUID]
+) -> None:
+    one, two, other = dataset("moods"), dataset("Moods"), dataset("moods\x1b of others")
+
+    several = on_database("jobs", "enqueue", "MOODS")
+    near = on_database("jobs", "enqueue", "of others")
+    none = on_database("jobs", "enqueue", "nix")
+
+    assert {several.exit_code, near.exit_code, none.exit_code} == {2}
+    assert "More than one dataset is called 'MOODS'; give the id of the one" in several.stderr
+    assert f"{one} (moods), {two} (Moods)." in several.stderr
+    assert "No dataset is called 'of others'; give the id" in near.stderr
+    assert rf"{other} (moods\x1b of others)." in near.stderr
+    assert "No dataset is called 'nix'; --file makes one of a ground truth." in none.stderr
+    with engine.connect() as connection:
+        assert evaluation_jobs.list_jobs(connection) == []
+
+
 def test_a_ground_truth_of_mbids_becomes_a_dataset(
     on_database: Acoustic, details: Details, tmp_path: Path
 ) -> None:
@@ -228,7 +259,11 @@ def test_the_list_can_be_of_one_dataset(
 
     assert [json.loads(line)["id"] for line in by_name.splitlines()] == [str(waiting)]
     assert [json.loads(line)["id"] for line in by_id.splitlines()] == [str(done)]
-    assert (neither.stdout, neither.stderr) == ("", "No such job.\n")
+    assert neither.stdout == ""
+    assert neither.stderr == (
+        "There is no failed job of a dataset whose name contains 'moods'; acoustic jobs list shows "
+        "those of all.\n"
+    )
     assert empty.exit_code == 2
 
 
@@ -279,7 +314,7 @@ def test_who_may_only_enqueue_can_list_the_jobs_of_a_dataset_by_name(
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
-def test_a_list_fits_its_terminal_and_says_everything_at_any_width(
+def test_a_list_fits_its_terminal_with_a_line_for_each_job_at_any_width(
     engine: Engine, claimed: EvaluationJob, job: Job, width: int
 ) -> None:
     waiting = job("a dataset with a rather long name, as people give them")
@@ -295,12 +330,28 @@ def test_a_list_fits_its_terminal_and_says_everything_at_any_width(
     lines = console.file.getvalue().splitlines()
     assert all(cell_len(line) <= width for line in lines)
     assert "25 %" in lines[2]
-    assert "…" not in console.file.getvalue()
-    text_of_names = "".join(console.file.getvalue().split())
-    assert all(word in text_of_names for word in ("rather", "people", str(waiting)[:8]))
+    assert lines[3].startswith(str(waiting)[:8])
+    assert "a dataset with" in lines[3]
+    assert ("…" in lines[3]) == ("as people give them" not in lines[3])
+    assert len(lines) == 4
 
 
-@pytest.mark.parametrize(("width", "spared"), [(52, 1), (46, 2), (40, 3), (34, 4), (30, 5)])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_short_name_is_whole_on_a_narrow_terminal(engine: Engine, job: Job, width: int) -> None:
+    job("danceability")
+    with engine.connect() as connection:
+        jobs = evaluation_jobs.list_jobs(connection)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+
+    console.print(JobTable(jobs, bars=True))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert "danceability" in lines[2]
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(("width", "spared"), [(54, 1), (48, 2), (42, 3), (40, 4), (32, 5)])
 def test_a_narrower_terminal_does_without_columns_and_breaks_no_line(
     engine: Engine, claimed: EvaluationJob, job: Job, width: int, spared: int
 ) -> None:
@@ -338,7 +389,7 @@ def test_a_name_without_end_is_cut_and_fills_no_screen(
     assert all(cell_len(line) <= width for line in lines)
     assert [line.split()[:2] for line in lines if line.startswith((str(claimed.id)[:8],))]
     assert str(waiting)[:8] in console.file.getvalue()
-    assert len(lines) <= 7
+    assert len(lines) == 4
     assert ("…" in console.file.getvalue()) == (width > 20)
 
 
@@ -379,7 +430,7 @@ def test_a_terminal_gets_colour_unless_told_otherwise(
     assert "\x1b" not in on_terminal("jobs", "list", DATABASE_URL=database_url, NO_COLOR="1")
 
 
-def test_a_narrow_terminal_folds_and_cuts_nothing(
+def test_a_narrow_terminal_cuts_names_and_folds_nothing(
     on_terminal: Terminal, database_url: str, job: Job
 ) -> None:
     job("a dataset with a rather long name")
@@ -387,7 +438,9 @@ def test_a_narrow_terminal_folds_and_cuts_nothing(
     written = on_terminal("jobs", "list", DATABASE_URL=database_url, COLUMNS="60", NO_COLOR="1")
 
     assert all(len(line) <= 60 for line in written.splitlines())
-    assert "…" not in written
+    assert len(written.splitlines()) == 3
+    assert "a dataset with" in written
+    assert "…" in written
 
 
 def test_a_finished_job_shows_its_evaluation(on_database: Acoustic, done: UUID) -> None:
@@ -560,8 +613,8 @@ def test_a_unique_beginning_is_enough(on_database: Acoustic, job: Job) -> None:
     ("reference", "said"),
     [
         ("abc", "too short"),
-        ("xyzw", "is no job id"),
-        ("0" * 40, "is no job id"),
+        ("xyzw", "is no job's id, nor the beginning of one; see acoustic jobs list"),
+        ("0" * 40, "is no job's id"),
         ("ffff", "No job begins with 'ffff'"),
         (str(UUID(int=1)), "There is no evaluation job"),
     ],

@@ -111,6 +111,30 @@ def test_a_file_that_is_no_report_is_told(
     assert not (tmp_path / "a.html").exists()
 
 
+@pytest.mark.parametrize("command", [("report",), ("compare", "evaluations")])
+def test_a_model_in_place_of_a_report_is_called_one(
+    acoustic: Any, model: Path, report: Path, command: tuple[str, ...]
+) -> None:
+    given = (model,) if command == ("report",) else (report, model)
+
+    result = acoustic(*command, *given)
+
+    assert result.exit_code == 2
+    assert f"{model} is no report: it is a model; acoustic train" in result.stderr
+
+
+def test_bytes_that_are_no_report_are_told_without_the_words_of_python(
+    acoustic: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b'"J\xf6rg"')
+
+    result = acoustic("report", path)
+
+    assert result.exit_code == 2
+    assert "is no report: it is not JSON; acoustic train" in result.stderr
+
+
 def test_what_is_neither_a_file_nor_a_job_is_told(acoustic: Any) -> None:
     result = acoustic("report", "missing.json")
 

@@ -324,7 +324,9 @@ def test_the_model_and_its_report_must_be_two_files(acoustic: Acoustic, tmp_path
     )
 
     assert result.exit_code == 2
-    assert "are the same file" in result.stderr
+    assert f"--report {tmp_path / 'link'} and --model {tmp_path / 'a.model'} are the same file" in (
+        result.stderr
+    )
 
 
 def test_a_standard_stream_takes_no_model(acoustic: Acoustic) -> None:
@@ -520,10 +522,11 @@ def test_recordings_without_document_are_left_out_and_named(
     files = ("--model", tmp_path / "a.model", "--report", tmp_path / "a.json")
 
     refused = acoustic("train", truth, DOCUMENTS, *files, *small_grid)
-    result = acoustic("train", truth, DOCUMENTS, *files, *small_grid, "--missing", "leave out")
+    result = acoustic("train", truth, DOCUMENTS, *files, *small_grid, "--missing", "leave-out")
 
     assert refused.exit_code == 2
-    assert "gone; submit the low-level data" in refused.stderr
+    assert "gone (the documents have ids such as '" in refused.stderr
+    assert "mend the ids, give the documents too" in refused.stderr
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "a.json").read_text())
     assert said["left_out"] == {"gone": "has no low-level document"}

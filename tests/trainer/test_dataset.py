@@ -1,5 +1,6 @@
 """From labelled documents to one matrix."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.dataset import prepare, sorted_ids
+from trainer.dataset import Dataset, prepare, sorted_ids
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError
 from trainer.ground_truth import GroundTruth
@@ -305,9 +306,46 @@ def without(count: int, **options: Any) -> Any:
 
 def test_recordings_without_document_end_it_unless_they_may_be_left_out() -> None:
     with pytest.raises(
-        DatasetError, match=r"r00, r01; .* by the option missing .*--missing \"leave out\""
+        DatasetError, match=r"r00, r01; submit .* by the option missing .*--missing leave-out"
     ):
         without(2)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "told"),
+    [
+        ("{}.json", "all match but for the suffix"),
+        ("low/{}", "all match but for the folder"),
+        ("low\\{}.mp3.gz", "all match but for folder and suffix"),
+        ("R{}", "'r1', 'r2', 'r3'); mend the ids"),
+    ],
+)
+def test_ids_that_match_no_document_are_told_what_the_documents_are_called(
+    labelled: str, told: str
+) -> None:
+    documents = {f"r{number}": flatten({"x": number}) for number in range(1, 5)}
+    ids = [labelled.format(recording) for recording in documents]
+
+    for missing in ("fail", "leave out"):
+        with pytest.raises(DatasetError) as raised:
+            Dataset.prepare(
+                GroundTruth.from_classes("x", {"a": ids[:2], "b": ids[2:]}),
+                documents,
+                missing=missing,
+            )
+
+        assert "(the documents have ids such as 'r1', 'r2', 'r3'" in str(raised.value)
+        assert told in str(raised.value)
+        assert "submit" not in str(raised.value)
+
+
+def test_ids_that_differ_in_the_case_of_letters_are_told_how_many(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"song {number}.json").write_text(f'{{"x": {number}}}')
+    classes = {"a": ["Song 0", "song 1"], "b": ["SONG 2", "another"]}
+
+    with pytest.raises(DatasetError, match="2 of 3 match but for the case of letters"):
+        Dataset.prepare(GroundTruth.from_classes("x", classes), tmp_path)
 
 
 def test_recordings_without_document_are_left_out_by_name() -> None:

@@ -287,6 +287,21 @@ def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["documents.jsonl", "documents.jsonl.gz"])
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_file_of_lines_without_documents_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(DocumentError, match=f"{name}' holds no low-level document"):
+        read(write(tmp_path / name, text))
+
+
+def test_lines_that_are_not_packed_as_their_name_says_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "documents.jsonl.gz"
+    path.write_text("{}")
+
+    with pytest.raises(DocumentError, match="it is not packed by gzip as its name says"):
+        read(path)
+
+
 def test_single_files_are_read_in_the_order_given(tmp_path: Path) -> None:
     paths = [write(tmp_path / "b.json", "{}"), write(tmp_path / "a.sig", "a: 1")]
 

@@ -22,6 +22,8 @@ def written(folder: Path, name: str, content: str) -> Path:
     [
         ("f.csv", "id,fold\na,2\nb,1\nc,2\n"),
         ("f.csv.gz", "a, 2\nb, 1\n\nc, 2"),
+        ("f.csv", "id;fold\na;2\nb;1\nc;2\n"),
+        ("f.tsv", "a\t2\nb\t1\nc\t2\n"),
         ("f.json", '{"a": 7, "b": 0, "c": 7}'),
         ("f.json", '{"a": "7", "b": "0", "c": "7"}'),
         ("f.json.gz", '[["b"], ["a", "c"]]'),
@@ -49,11 +51,15 @@ def test_mbids_are_written_as_everywhere(tmp_path: Path) -> None:
         ("f.csv", "a,1\nb,2\na,2\n", "recording 'a' is in two folds, 1 and 2"),
         ("f.csv", "a,1\nb,1\n", "1 folds are not between 2 and 50"),
         ("f.csv", "", "0 folds"),
-        ("f.csv", "a,1,2\n", "line 1 has 3 columns instead of the two of a recording id and its f"),
+        (
+            "f.csv",
+            "a,1,2\n",
+            "line 1, 'a,1,2', has 3 columns instead of the two of a recording id",
+        ),
         ("f.json", "[1]", "neither an object of ids and their folds nor a list"),
         ("f.json", "[[1], [2]]", "1 is no id of a recording"),
         ("f.json", "{", "not JSON"),
-        ("f.txt", "a,1\n", "give a file of .csv or .json"),
+        ("f.txt", "a,1\n", "give a file of .csv, .tsv or .json"),
         ("f.csv", "\n".join(f"r{n},{n}" for n in range(51)), "51 folds"),
     ],
 )

@@ -58,6 +58,7 @@ def dataset(sizes: dict[str, int]) -> GroundTruth:
 def test_classes_and_recordings_keep_their_order() -> None:
     truth = GroundTruth.from_classes("moods", [("sad", ["d", "c"]), ("happy", ["b", "a"])])
 
+    assert truth == GroundTruth.from_classes("moods", {"sad": ["d", "c"], "happy": ["b", "a"]})
     assert list(truth.classes.items()) == [("sad", ("d", "c")), ("happy", ("b", "a"))]
     assert list(truth.class_of.items()) == [
         ("d", "sad"),
@@ -190,6 +191,11 @@ def test_a_class_name_that_cannot_be_used_is_refused(label: Any, problem: str) -
         GroundTruth.from_classes("x", [(label, ["a", "b"]), ("other", ["c", "d"])])
 
 
+def test_a_text_in_place_of_ids_is_not_taken_for_its_letters() -> None:
+    with pytest.raises(GroundTruthError, match="class 'a' holds '12'; give a list of recording"):
+        GroundTruth.from_classes("x", {"a": "12", "b": ["3", "4"]})
+
+
 @pytest.mark.parametrize("recording", ["", 7, ["a"], "a\0", "x" * 501])
 def test_an_id_that_cannot_be_used_is_refused_with_its_class(recording: Any) -> None:
     with pytest.raises(GroundTruthError, match=r"recording id of class 'sad'"):
@@ -275,14 +281,59 @@ def test_only_the_first_line_of_a_csv_is_a_heading(tmp_path: Path) -> None:
     assert GroundTruth.read(path).classes == {"happy": ("a", "id"), "sad": ("b", "c")}
 
 
-@pytest.mark.parametrize("row", ["a", "a,b,c", "a;b"])
-def test_a_csv_line_without_two_columns_is_refused(tmp_path: Path, row: str) -> None:
+@pytest.mark.parametrize(
+    ("row", "remedy"),
+    [
+        ("a", "write both with a comma between them, and take out what is no recording"),
+        ("a,b,c", "keep these two alone, and put in quotes what holds a comma of its own"),
+        ("a;b", "write both with a comma between them"),
+    ],
+)
+def test_a_csv_line_without_two_columns_is_shown_and_what_to_do(
+    tmp_path: Path, row: str, remedy: str
+) -> None:
     path = write(tmp_path / "x.csv", f"a,happy\n\n{row}\n")
 
-    with pytest.raises(
-        GroundTruthError, match=r"x.csv': line 3 has \d columns? instead of the two"
-    ):
+    with pytest.raises(GroundTruthError) as raised:
         GroundTruth.read(path)
+
+    said = str(raised.value)
+    assert f"x.csv': line 3, '{row}', has {row.count(',') + 1} column" in said
+    assert remedy in said
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv.gz"])
+def test_semicolons_and_tabs_are_read_as_a_spreadsheet_writes_them(
+    tmp_path: Path, mark: str, name: str
+) -> None:
+    rows = [("id", "class"), ("a", "happy"), ("b", '"sad, or worse"'), ("c", "happy")]
+    rows.append(("d", f'"sad, or worse"{"" if mark == ";" else " "}'))
+
+    truth = GroundTruth.read(write(tmp_path / name, "\r\n".join(map(mark.join, rows))))
+
+    assert truth.classes == {"happy": ("a", "c"), "sad, or worse": ("b", "d")}
+
+
+def test_a_file_that_can_be_read_by_commas_is_read_by_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "a;1,happy\nb;2,happy\nc;3,sad\nd;4,sad\n")
+
+    assert GroundTruth.read(path).classes == {"happy": ("a;1", "b;2"), "sad": ("c;3", "d;4")}
+
+
+def test_what_is_wrong_between_semicolons_is_said_in_their_words(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "a;happy\nb;happy\nc;sad;3\nd;sad\n")
+
+    with pytest.raises(GroundTruthError, match=r"line 3, 'c;sad;3', has 3 .* holds a semicolon"):
+        GroundTruth.read(path)
+
+
+def test_a_long_line_that_is_refused_is_shortened(tmp_path: Path) -> None:
+    with pytest.raises(GroundTruthError) as raised:
+        GroundTruth.read(write(tmp_path / "x.csv", f"a,b\n# {'my labels ' * 100}\n"))
+
+    assert "line 2, '# my labels my labels" in str(raised.value)
+    assert len(str(raised.value)) < 400
 
 
 def test_a_csv_line_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -298,9 +349,36 @@ def test_a_file_of_more_than_16_mib_is_refused(tmp_path: Path, name: str) -> Non
         GroundTruth.read(write(tmp_path / name, b"\n" * (MAX_BYTES + 1)))
 
 
-def test_a_csv_line_without_a_class_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GroundTruthError, match="a class name is empty"):
-        GroundTruth.read(write(tmp_path / "x.csv", "a,happy\nb,\n"))
+@pytest.mark.parametrize(("row", "lacking"), [("b,", "class"), (",sad", "recording id")])
+def test_a_csv_line_that_lacks_one_of_the_two_is_shown(
+    tmp_path: Path, row: str, lacking: str
+) -> None:
+    with pytest.raises(GroundTruthError, match=rf"line 2, '{row}', has no {lacking}; write it"):
+        GroundTruth.read(write(tmp_path / "x.csv", f"a,happy\n{row}\n"))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "x.yaml"])
+def test_text_of_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "# labels\n\nJ\xf6rg,happy\n".encode("latin-1"))
+
+    with pytest.raises(GroundTruthError) as raised:
+        GroundTruth.read(path)
+
+    told = f"'{path}': the text is not UTF-8 text (line 3); save it as UTF-8"
+    assert str(raised.value) == told
+
+
+def test_utf_16_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(GroundTruthError, match="not UTF-8 text but UTF-16; save it as UTF-8"):
+        GroundTruth.read(write(tmp_path / "x.csv", "a,happy\n".encode("utf-16")))
+
+
+def test_a_file_that_is_packed_by_its_name_alone_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv.gz"
+    path.write_text("a,happy\n")
+
+    with pytest.raises(GroundTruthError, match=r"not packed by gzip .*: take \.gz off"):
+        GroundTruth.read(path)
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.json.gz"])
@@ -314,6 +392,15 @@ def test_json_is_read(tmp_path: Path, name: str, classes: Any) -> None:
     assert GroundTruth.read(path) == GroundTruth("moods", MOODS)
 
 
+@pytest.mark.parametrize(
+    "value", [MOODS, {recording: label for label, ids in MOODS.items() for recording in ids}]
+)
+def test_json_of_nothing_but_classes_or_recordings_is_read(tmp_path: Path, value: Any) -> None:
+    assert GroundTruth.read(write(tmp_path / "moods.json", json.dumps(value))) == GroundTruth(
+        "moods", MOODS
+    )
+
+
 @pytest.mark.parametrize("name", [{}, {"name": None}, {"name": ""}])
 def test_the_name_is_that_of_the_file_if_it_gives_none(tmp_path: Path, name: Any) -> None:
     path = write(tmp_path / "my moods.v2.json.gz", json.dumps({"classes": MOODS, **name}))
@@ -325,8 +412,16 @@ def test_the_name_is_that_of_the_file_if_it_gives_none(tmp_path: Path, name: Any
     ("text", "problem"),
     [
         ("[]", "the ground truth is a list, not an object"),
-        ("{}", '"classes" is null, not an object'),
-        ('{"classes": {"a": "b"}}', "class 'a' holds 'b', not a list of recording ids"),
+        ("{}", r'there is no "classes"; write {"classes": {class: \[ids\]}}, or {id: class}'),
+        ('{"name": "x", "a": ["1"]}', 'there is no "classes"; write'),
+        ('{"name": "x", "a": "b"}', 'there is no "classes"; write'),
+        ('{"a": ["1"], "b": [2]}', 'there is no "classes"; write'),
+        ('{"classes": null}', r'"classes" is null, not an object; write {"classes": {class'),
+        (
+            '{"accuracy": 1, "confusion_matrix": {}, "classes": ["a"]}',
+            "the report of an evaluation",
+        ),
+        ('{"classes": {"a": "b"}}', "class 'a' holds 'b', not a list of recording ids; write"),
         ('{"classes": {"a": [1, 2]}}', "recording id of class 'a' 1 is not text"),
         ('{"classes": [["a"]]}', r'"classes"\[0\] is a list, not an object'),
         ('{"classes": [{"recordings": ["a"]}]}', "class name null is not text"),
@@ -346,7 +441,7 @@ def test_json_of_another_shape_is_refused(tmp_path: Path, text: str, problem: st
 def test_yaml_without_classes_of_recordings_is_refused(tmp_path: Path, groundtruth: Any) -> None:
     text = yaml.safe_dump({"type": "singleClass", "version": 1.0, "groundTruth": groundtruth})
 
-    with pytest.raises(GroundTruthError, match=r"not an object|not text"):
+    with pytest.raises(GroundTruthError, match=r"(not an object|not text); write "):
         GroundTruth.read(write(tmp_path / "x.yaml", text))
 
 

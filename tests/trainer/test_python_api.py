@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import inspect
 import json
 import pkgutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import examples
 import trainer
+from trainer.dataset import CHOICES
 from trainer.errors import DocumentError, GroundTruthError, OptionsError
 from trainer.evaluation import Evaluation
 from trainer.frames import frames_of
@@ -61,7 +63,9 @@ def test_what_a_session_shows_is_a_line_each(evaluation: Evaluation) -> None:
     files = examples.ground_truth("timbre"), examples.documents()
     documents = trainer.load_documents(examples.documents())
     judged = trainer.evaluate(evaluation.model, *files)
-    labels = trainer.GroundTruth.from_classes("a\nb" * 99, [("\x1b" * 99, "ab"), ("c", "de")])
+    labels = trainer.GroundTruth.from_classes(
+        "a\nb" * 99, {"\x1b" * 99: ["a", "b"], "c": ["d", "e"]}
+    )
 
     assert repr(evaluation.dataset) == (
         "<Dataset 'timbre': 218 recordings of 2 classes ('bright', 'dark'), 2,616 columns>"
@@ -138,6 +142,20 @@ def test_a_choice_says_which_recordings_are_trained_on() -> None:
 def test_a_choice_that_is_none_is_refused_by_name() -> None:
     with pytest.raises(OptionsError, match="'c_values' is nothing that a dataset depends on"):
         trainer.Dataset.prepare("labels.csv", "lowlevel/", c_values=[1])
+
+
+def test_the_choices_are_in_the_signature() -> None:
+    signature = inspect.signature(trainer.Dataset.prepare)
+
+    assert set(CHOICES) < set(signature.parameters)
+
+
+@pytest.mark.parametrize("seed", ["x", -1, 1.5, 2**32])
+def test_a_seed_that_is_none_is_refused_before_anything_is_trained(seed: Any) -> None:
+    dataset = trainer.Dataset.prepare(examples.ground_truth("timbre"), examples.documents())
+
+    with pytest.raises(OptionsError, match=f"seed {seed!r} is no whole number from 0 to"):
+        trainer.train(dataset, seed=seed)
 
 
 def test_labels_that_are_not_there_are_named() -> None:

@@ -11,12 +11,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psycopg2
 import pytest
 from sqlalchemy import create_engine, text
 
+from migrations import masked_url
 from worker.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from worker.server_programs import NoServerError, find_server
 
@@ -141,6 +143,14 @@ def start_program() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in started:
         process.communicate()
+
+
+def test_the_url_without_driver_is_one_that_programs_of_postgres_take(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path, durable=False) as server:
+        with closing(psycopg2.connect(server.plain_url())) as connection:  # by libpq, as psql
+            assert connection.info.host == str(server.socket_folder)
+        with closing(psycopg2.connect(masked_url(server.url()))) as connection:
+            assert connection.info.dbname == "postgres"
 
 
 def test_it_starts_in_a_folder_that_only_its_owner_may_enter(tmp_path: Path) -> None:

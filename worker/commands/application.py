@@ -1,13 +1,15 @@
 """The group behind ``acoustic``: commands loaded when they are called, and every error a sentence.
 
 Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's schema does not
-fit this version, 4 the one job that was run or watched failed, 130 interrupted (143 by SIGTERM).
+fit this version, 4 the one job that was run or watched failed, 130 interrupted (143 by SIGTERM),
+141 nobody reads the output any more.
 """
 
 import contextlib
 import importlib
 import io
 import os
+import select
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from worker.commands.shortage import SENTENCE, lacks_memory
 from worker.ending import leave
 
 INTERRUPTED = 130
+NOBODY_READS = 141  # as a shell tells of who was ended by SIGPIPE
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class Lazy:
     module: str
     attribute: str
     help: str
+
+
+class _PipeBrokeError(Exception):
+    """What click does not take for a pipe that broke."""
+
+    def __init__(self, error: BrokenPipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Application(click.Group):
@@ -71,6 +82,13 @@ class Application(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.help) for name, lazy in self.lazy.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; of a pipe that broke click would say nothing and make exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _PipeBrokeError(error) from error
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run one command and end the process with its exit code."""
         _tolerate_unprintable_characters()
@@ -84,6 +102,8 @@ class Application(click.Group):
             code = INTERRUPTED
         except SystemExit as end:
             code = end.code
+        except _PipeBrokeError as broke:
+            code = _report(broke.error, debug="--debug" in arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a sentence
             code = _report(error, debug="--debug" in arguments)
         _drop_what_cannot_be_written()
@@ -94,6 +114,8 @@ class Application(click.Group):
 
 
 def _report(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
+        return NOBODY_READS  # `… | head -1` has all that it wants
     if lacks_memory(error) and not debug:
         click.echo(SENTENCE, err=True)  # what is imported below would have no room either
         return 1
@@ -101,6 +123,14 @@ def _report(error: Exception, *, debug: bool) -> int:
     from worker.commands.failures import report  # noqa: PLC0415
 
     return report(error, debug=debug)
+
+
+def _nobody_reads() -> bool:
+    """Whether it is the pipe of standard output that broke, and no other one."""
+    poll = select.poll()
+    with contextlib.suppress(io.UnsupportedOperation):
+        poll.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -21,4 +21,6 @@ def completion(context: click.Context, shell: str) -> None:
     assert kind is not None  # noqa: S101 - click knows each of the choices
     invocation: Invocation = context.obj
     script = kind(context.find_root().command, {}, "acoustic", _VARIABLE).source()
+    # click's script for fish would cut each description at its first comma.
+    script = script.replace('string split ","', 'string split --max 1 ","')
     invocation.out.file.write(script + "\n")

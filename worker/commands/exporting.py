@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from worker.commands.invocation import Invocation
+from worker.commands.parameters import MISSING
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DOCUMENTS = click.Path(exists=True, path_type=Path)
@@ -23,7 +24,7 @@ _TARGET = click.Path(path_type=Path)
 )
 @click.option(
     "--missing",
-    type=click.Choice(["fail", "leave out"]),
+    type=MISSING,
     default="fail",
     show_default=True,
     help="What to do with recordings of the ground truth that have no document.",

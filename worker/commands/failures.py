@@ -143,7 +143,8 @@ def _show_usage(error: click.ClickException) -> int:
     # click puts the offending argument into its message as it stands.
     shown = io.StringIO()
     error.show(file=shown)
-    _say(shown.getvalue())
+    # The tabs are click's own, before the choices that there are.
+    _say(shown.getvalue().replace("\n\t", "\n    "))
     return error.exit_code
 
 

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.descriptors import flatten
-from trainer.errors import DocumentError
+from trainer.errors import DatasetError, DocumentError
 from trainer.ground_truth import GroundTruth
 from trainer.judgement import Document, judge
 from trainer.models.opening import open_model
 from trainer.options import Missing
 from trainer.regular_files import open_regular
+from trainer.renaming import OtherNamesError
 from trainer.report_page import report_page
 from trainer.training import Progress
 from worker.commands import progress
@@ -22,6 +25,7 @@ from worker.commands.evaluations import show_left_out, summary
 from worker.commands.figures import pairs, show_rows
 from worker.commands.invocation import Invocation
 from worker.commands.signals import ended_by_signals
+from worker.commands.text import visible
 from worker.commands.writing import destination, destination_of_no_report
 from worker.whole_files import write_whole
 
@@ -63,15 +67,20 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     trainer.errors.TrainerError
         Model, classes or documents have to change.
     """
-    read = (order.model, order.ground_truth, *order.documents)
-    report_file = order.report and destination(order.report, apart_from=read)
-    others = (*read, report_file) if report_file else read
-    page_file = order.page and destination_of_no_report(order.page, apart_from=others)
+    taken = [("MODEL", order.model), ("GROUND_TRUTH", order.ground_truth)]
+    taken += [("DOCUMENTS", path) for path in order.documents]
+    report_file = order.report and destination(order.report, option="--report", apart_from=taken)
+    if report_file:
+        taken.append(("--report", report_file))
+    page_file = order.page and destination_of_no_report(
+        order.page, option="--page", apart_from=taken
+    )
     model = open_model(order.model)
     ground_truth = GroundTruth.read(order.ground_truth)
     with ended_by_signals(), progress.shown(invocation.notes) as told:
         documents = _documents(order.documents, ground_truth, told)
-        judged = judge(model, ground_truth, documents, names=order.names, missing=order.missing)
+        with _by_option():
+            judged = judge(model, ground_truth, documents, names=order.names, missing=order.missing)
     with open_regular(order.model) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     report = {**judged.report(), "model": {"path": order.model.name, "sha256": digest}}
@@ -87,6 +96,17 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs([("model", order.model), ("SHA-256", digest), *written]))
     return 0
+
+
+@contextmanager
+def _by_option() -> Iterator[None]:
+    """Tell of other names by the option of the command."""
+    try:
+        yield
+    except OtherNamesError as error:
+        options = [f"--map {shlex.quote(f'{their}={our}')}" for their, our in error.meant.items()]
+        by = f" by {' '.join(options)} (the model's name before the =, yours after it)"
+        raise DatasetError(f"{error.args[0]}{visible(by) if options else ''}") from error
 
 
 def _show_misclassified(invocation: Invocation, report: Mapping[str, Any]) -> None:

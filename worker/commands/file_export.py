@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.dataset import Dataset, Merged, merge, prepare
-from trainer.descriptors import LowLevel
 from trainer.exporting import format_of, table_of, write
 from trainer.ground_truth import GroundTruth
+from trainer.near_ids import Wanted
 from trainer.options import JobOptions, Missing
 from worker.commands import progress
 from worker.commands.evaluations import show_left_out
@@ -54,8 +54,10 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     trainer.errors.TrainerError
         Options, classes or documents have to change.
     """
-    read = [path for path in (order.ground_truth, *order.documents) if path]
-    target = destination(order.out, apart_from=read)
+    read = [("DOCUMENTS", path) for path in order.documents]
+    if order.ground_truth:
+        read.append(("--ground-truth", order.ground_truth))
+    target = destination(order.out, option="--out", apart_from=read)
     form = format_of(order.out.name)
     named = {"preprocessing_values": [order.preprocessing]} if order.preprocessing else {}
     options = JobOptions.parse({**named, "missing": order.missing})
@@ -72,10 +74,11 @@ def carry_out(invocation: Invocation, order: Order) -> int:
 
 def _merged(order: Order, options: JobOptions, told: progress.Watcher) -> Dataset | Merged:
     if order.ground_truth is None:
-        documents: dict[str, LowLevel] = read_flat(order.documents, None, told)
-        return merge(documents)
+        return merge(read_flat(order.documents, None, told))
     ground_truth = GroundTruth.read(order.ground_truth)
-    return prepare(ground_truth, read_flat(order.documents, ground_truth, told), options)
+    wanted = Wanted(ground_truth.class_of)
+    documents = read_flat(order.documents, wanted, told)
+    return prepare(ground_truth, documents, options, others=wanted.others)
 
 
 def _said(order: Order, merged: Dataset | Merged, columns: int) -> Iterator[tuple[str, object]]:

@@ -1,7 +1,7 @@
 """Training from files: the same options, the same calls as a job of the daemon."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from trainer.given_folds import read_folds
 from trainer.grid.engines import check_engine
 from trainer.ground_truth import GroundTruth
 from trainer.loading import load_documents
+from trainer.near_ids import Wanted
 from trainer.options import JobOptions
 from trainer.report_page import report_page
 from trainer.training import Progress
@@ -95,11 +96,15 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     trainer.errors.TrainerError
         Options, classes or documents have to change.
     """
-    read = [path for path in (order.ground_truth, *order.documents, order.folds_file) if path]
-    model = destination(order.model, apart_from=read)
-    report_file = order.report and destination(order.report, apart_from=(*read, model))
-    others = (*read, model, report_file) if report_file else (*read, model)
-    page_file = order.page and destination_of_no_report(order.page, apart_from=others)
+    taken = list(_read(order))
+    model = destination(order.model, option="--model", apart_from=taken)
+    taken.append(("--model", model))
+    report_file = order.report and destination(order.report, option="--report", apart_from=taken)
+    if report_file:
+        taken.append(("--report", report_file))
+    page_file = order.page and destination_of_no_report(
+        order.page, option="--page", apart_from=taken
+    )
     account = Account()
     with ended_by_signals():
         evaluation = _evaluate(invocation, order, account)
@@ -117,6 +122,14 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     show_left_out(invocation.out, report, most=_FEW)
     invocation.out.print(pairs(written))
     return 0
+
+
+def _read(order: Order) -> Iterator[tuple[str, Path]]:
+    """Yield what is read, each with its argument or option."""
+    yield "GROUND_TRUTH", order.ground_truth
+    yield from (("DOCUMENTS", path) for path in order.documents)
+    if order.folds_file:
+        yield "--folds-file", order.folds_file
 
 
 def _job_options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,10 +152,11 @@ def _evaluate(invocation: Invocation, order: Order, account: Account) -> Evaluat
     with account.of("reading"):
         ground_truth = GroundTruth.read(order.ground_truth)
     with progress.shown(invocation.notes) as told:
+        wanted = Wanted(ground_truth.class_of)
         with account.of("reading"):
-            documents = read_flat(order.documents, ground_truth, told)
+            documents = read_flat(order.documents, wanted, told)
         with account.of("preparing"):
-            dataset = prepare(ground_truth, documents, options)
+            dataset = prepare(ground_truth, documents, options, others=wanted.others)
         return train_dataset(
             dataset,
             project,
@@ -167,18 +181,18 @@ def _provenance(order: Order) -> dict[str, Any]:
 
 
 def read_flat(
-    paths: tuple[Path, ...], ground_truth: GroundTruth | None, told: progress.Watcher
+    paths: tuple[Path, ...], wanted: Wanted | None, told: progress.Watcher
 ) -> dict[str, LowLevel]:
-    """Read and flatten the documents of a ground truth, or all that there are.
+    """Read and flatten the documents that are wanted, or all that there are.
 
     Raises
     ------
     trainer.errors.DocumentError
         One cannot be read or used; the message names it.
     """
-    wanted = None if ground_truth is None else ground_truth.class_of
+    wanted_number = None if wanted is None else len(wanted.ids)
 
     def loaded(done: int) -> None:
-        told(Progress(done=done, total=done if wanted is None else len(wanted), stage="documents"))
+        told(Progress(done=done, total=wanted_number or done, stage="documents"))
 
     return load_documents(*paths, wanted=wanted, loaded=loaded)

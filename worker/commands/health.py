@@ -125,8 +125,8 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     for name in sound["unknown"]:
         yield Finding("settings", f"{name} is no setting", State.WARNING, f"unset {name}")
     # Before the database: a folder that is not the right one has none of the published models.
-    yield _folder("models", "ACOUSTIC_MODEL_DIR", sound["model_dir"])
-    yield _folder("projects", "ACOUSTIC_PROJECT_DIR", sound["project_dir"])
+    yield _folder("model folder", "ACOUSTIC_MODEL_DIR", sound["model_dir"])
+    yield _folder("project folder", "ACOUSTIC_PROJECT_DIR", sound["project_dir"])
     if "database_url" in sound:
         yield from _database(sound["database_url"], sound["model_dir"])
     if "engine" in sound:

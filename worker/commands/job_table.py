@@ -19,9 +19,9 @@ from worker.commands.progress import brief, duration
 from worker.commands.text import plain, visible
 
 _BAR = 16
-# Where names get less room, bars go, then times become shorter and counts a share. In a column that
-# is narrower still a name is a letter a line.
-_LEGIBLE_NAME, _NARROWEST_NAME = 28, 10
+# Where names get less room, bars go, then times become shorter and counts a share, and then columns
+# go: a name in less says nothing.
+_LEGIBLE_NAME, _NARROWEST_NAME = 28, 12
 
 _COLUMNS = ("job", "status", "queue", "dataset", "try", "age", "progress", "left")
 # What times and progress take at most: a table that is drawn again every second must not move.
@@ -29,10 +29,8 @@ _NARROW_WIDTHS = {"age": 6, "progress": 5, "left": 6}
 _WIDE_WIDTHS = {"age": 11, "progress": 22, "left": 11}
 # What a terminal that is narrower still does without, in this order.
 _SPARED = ("try", "age", "queue", "left", "progress", "dataset")
-# Enough of a name to tell it from others; `jobs show` has all of it. Where columns are spared, so
-# are lines: a name gets two.
+# Enough of a name to tell it from others; `jobs show` has all of it.
 _LONGEST_NAME = 60
-_SPARE_LINES = 2
 _RIGHT = {"queue", "try", "age", "left"}
 
 
@@ -164,10 +162,9 @@ class _Layout:
 
     def _name(self, job: JobStatus) -> str:
         name = Text(visible(job.dataset or "-"))
-        longest = _LONGEST_NAME
-        if self.widths and len(self.columns) < len(_COLUMNS):
-            longest = _SPARE_LINES * self.widths[self.columns.index("dataset")]
-        name.truncate(min(longest, _LONGEST_NAME), overflow="ellipsis")
+        # A job is a line, so that as many as possible are on a screen.
+        room = self.widths[self.columns.index("dataset")] if self.widths else _LONGEST_NAME
+        name.truncate(min(room, _LONGEST_NAME), overflow="ellipsis")
         return name.plain
 
     def line(self, cells: Sequence[RenderableType]) -> Table:

@@ -14,7 +14,7 @@ from worker.commands.connections import database, transaction
 from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 from worker.commands.job_details import show_details
-from worker.commands.job_references import resolve
+from worker.commands.job_references import dataset_of, resolve
 from worker.commands.job_status import (
     ENDED,
     as_json,
@@ -62,7 +62,7 @@ class _WithOptions(click.Command):
 
 
 @jobs.command(cls=_WithOptions)
-@click.argument("dataset", metavar="[DATASET_ID]", required=False, type=click.UUID)
+@click.argument("dataset", metavar="[DATASET]", required=False, type=DATASET)
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -76,7 +76,7 @@ class _WithOptions(click.Command):
 @click.pass_obj
 def enqueue(
     invocation: Invocation,
-    dataset: UUID | None,
+    dataset: UUID | str | None,
     *,
     file: Path | None,
     options: str | None,
@@ -85,16 +85,17 @@ def enqueue(
 ) -> None:
     """Ask for the evaluation of a dataset, and print the job's id.
 
-    The dataset is frozen as it is now. Options that are left out have AcousticBrainz's values.
+    DATASET is its id, or its name where no other one is called so. It is frozen as it is now.
+    Options that are left out have AcousticBrainz's values.
     """
     if (dataset is None) == (file is None):
-        raise click.UsageError("Give either DATASET_ID or --file.")
+        raise click.UsageError("Give either DATASET or --file.")
     chosen = _checked(invocation, job_options(options, pairs))
     with transaction(invocation) as connection:
         if file is not None:
             dataset = _dataset_of(connection, file, author=author)
         assert dataset is not None  # noqa: S101 - one of the two is given
-        job = evaluation_jobs.enqueue(connection, dataset, chosen)
+        job = evaluation_jobs.enqueue(connection, dataset_of(connection, dataset), chosen)
     invocation.out.print(plain(job))
 
 
@@ -126,7 +127,10 @@ def list_(
         pause = evaluation_jobs.paused(connection)
     if pause is not None:
         invocation.notes.print(plain(paused_sentence(pause)), soft_wrap=True)
-    _show_list(invocation, found, json=json, narrowed=bool(status) or dataset is not None)
+    if found:
+        _show_list(invocation, found, json=json)
+    elif not json:
+        invocation.notes.print(plain(_none(status, dataset)), soft_wrap=True)
     total = sum(totals.values())
     if total > len(found):
         invocation.notes.print(
@@ -135,14 +139,23 @@ def list_(
         )
 
 
-def _show_list(
-    invocation: Invocation, found: list[JobStatus], *, json: bool, narrowed: bool
-) -> None:
+def _none(status: tuple[str, ...], dataset: UUID | str | None) -> str:
+    """Say that there is no such job, and of which kind."""
+    if not status and dataset is None:
+        return "No job yet."
+    told = f"There is no {' or '.join(status)} job" if status else "There is no job"
+    if isinstance(dataset, UUID):
+        return f"{told} of the dataset {dataset}; acoustic jobs list shows those of all."
+    if dataset is not None:
+        named = f"a dataset whose name contains {dataset!r}"
+        return f"{told} of {named}; acoustic jobs list shows those of all."
+    return f"{told}."
+
+
+def _show_list(invocation: Invocation, found: list[JobStatus], *, json: bool) -> None:
     if json:
         for job in found:
             invocation.out.print(as_json(job), soft_wrap=True)
-    elif not found:
-        invocation.notes.print("No such job." if narrowed else "No job yet.")
     elif invocation.out.is_terminal:
         invocation.out.print(JobTable(found))
     else:

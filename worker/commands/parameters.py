@@ -120,6 +120,22 @@ class Dataset(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 DATASET = Dataset()
 
 
+class MissingChoice(click.Choice):  # type: ignore[type-arg, unused-ignore]
+    """What a job's option `missing` takes, also without the space that a shell needs quoted."""
+
+    def __init__(self) -> None:
+        super().__init__(["fail", "leave-out"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read either way to write it, and give the job's."""
+        if value == "leave out":
+            return str(value)
+        return str(super().convert(value, param, ctx)).replace("-", " ")
+
+
+MISSING = MissingChoice()
+
+
 def job_options(text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Options of a job from ``--options JSON`` and ``-o key=value``; the latter win.
 

@@ -36,12 +36,14 @@ def report(invocation: Invocation, evaluation: str, out: Path | None, wrong: Pat
     EVALUATION is a report that `acoustic train --report` wrote, or a job: its id, or the beginning
     of one.
     """
-    read = (Path(evaluation),) if Path(evaluation).is_file() else ()
+    read = [("EVALUATION", Path(evaluation))] if Path(evaluation).is_file() else []
     if out is None and wrong is None:
         out = Path(f"{Path(evaluation).stem if read else evaluation}.html")
-    page_file = out and destination_of_no_report(out, apart_from=read)
-    others = (*read, page_file) if page_file else read
-    wrong_file = wrong and destination_of_no_report(wrong, apart_from=others)
+    page_file = out and destination_of_no_report(out, option="--out", apart_from=read)
+    others = [*read, ("--out", page_file)] if page_file else read
+    wrong_file = wrong and destination_of_no_report(
+        wrong, option="--misclassified", apart_from=others
+    )
     content = report_of(invocation, evaluation)
     written = []
     if page_file:

@@ -31,7 +31,9 @@ def _of_job(invocation: Invocation, reference: str) -> dict[str, Any]:
     from worker.commands.job_references import resolve  # noqa: PLC0415
 
     if not may_be_job(reference):
-        raise click.UsageError(f"{reference!r} is neither a file nor the id of a job.")
+        raise click.UsageError(
+            f"{reference!r} is neither a file nor the id of a job; see acoustic jobs list."
+        )
     with database(invocation) as engine, engine.connect() as connection:
         details = evaluation_jobs.show(connection, resolve(connection, reference))
     if not isinstance(details.result, dict):

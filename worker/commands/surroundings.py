@@ -39,9 +39,9 @@ def working_folder(keep: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def postgres(folder: Path, *, durable: bool) -> Iterator[str]:
-    """Give the URL of a server that runs until the end."""
+    """Give the URL of a server that runs until the end, as psql takes it, too."""
     with EmbeddedPostgres(folder / "postgres", durable=durable) as server:
-        yield server.url()
+        yield server.plain_url()
 
 
 def serve_kept(invocation: Invocation, folder: Path) -> None:

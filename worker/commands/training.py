@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from worker.commands.invocation import Invocation
-from worker.commands.parameters import CommaSeparated, SettingOption
+from worker.commands.parameters import MISSING, CommaSeparated, SettingOption
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DOCUMENTS = click.Path(exists=True, path_type=Path)
@@ -74,7 +74,7 @@ _EXPONENTS = CommaSeparated(int, "whole numbers")
 )
 @click.option(
     "--missing",
-    type=click.Choice(["fail", "leave out"]),
+    type=MISSING,
     help="What to do with recordings that have no document (fail).",
 )
 @click.option(
@@ -112,7 +112,7 @@ def train(invocation: Invocation, /, **given: Any) -> int:
     """Train a model on labelled documents and evaluate it.
 
     GROUND_TRUTH says which recording is of which class: Gaia's YAML, AcousticBrainz's CSV of
-    `mbid,class`, or JSON {"classes": {name: [ids]}}.
+    `mbid,class` (semicolons or tabs will do), or JSON {"classes": {name: [ids]}} or {id: class}.
 
     DOCUMENTS are low-level documents of Essentia's music extractor: folders of .json, .yaml or .sig
     files, .jsonl or .jsonl.gz files with {"id", "document"} a line, or single files. Their ids are

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
+def destination(path: Path, *, option: str = "", apart_from: Iterable[tuple[str, Path]]) -> Path:
     """Find out where a file for `path` goes, before hours are spent on what goes into it.
 
     A symbolic link is followed: the file is written where it leads, and the link stays.
@@ -17,8 +17,11 @@ def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
     ----------
     path
         Where a person wants it.
+    option
+        By which option; empty where it is an argument whose place says it.
     apart_from
-        Files that it must not replace, such as those that are read.
+        Files that it must not replace, such as those that are read, each with its option or
+        argument.
 
     Raises
     ------
@@ -28,11 +31,11 @@ def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
     if str(path) == "-":
         raise click.UsageError("'-' is no place for a file here: name a file.")
     target = Path(os.path.realpath(path))
-    for other in apart_from:
+    for name, other in apart_from:
         if _same(target, other):
             raise click.UsageError(
-                f"{path} and {other} are the same file, and writing it would destroy what is in "
-                "it: name another file."
+                f"{f'{option} {path}'.lstrip()} and {name} {other} are the same file, and writing "
+                "it would destroy what is in it: name another file."
             )
     # Asked of the path as it was given: what /dev/stdout leads to has no name when it is a pipe.
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -43,12 +46,14 @@ def destination(path: Path, *, apart_from: Iterable[Path]) -> Path:
     return target
 
 
-def destination_of_no_report(path: Path, *, apart_from: Iterable[Path]) -> Path:
+def destination_of_no_report(
+    path: Path, *, option: str = "", apart_from: Iterable[tuple[str, Path]]
+) -> Path:
     """Find out where a page or a table for `path` goes, which is nowhere that a report is.
 
     Parameters
     ----------
-    path, apart_from
+    path, option, apart_from
         As for `destination`.
 
     Raises
@@ -56,7 +61,7 @@ def destination_of_no_report(path: Path, *, apart_from: Iterable[Path]) -> Path:
     click.UsageError
         No file can be put there, or a report is there or looked for under such a name.
     """
-    target = destination(path, apart_from=apart_from)
+    target = destination(path, option=option, apart_from=apart_from)
     if target.is_file() and _holds_json(target):
         raise click.UsageError(
             f"{path} holds JSON, such as a report, and writing it would destroy what is in it: "
