@@ -121,6 +121,21 @@ def test_a_worker_that_cannot_start_a_training_fails_the_attempt_and_lives(
     assert service.wait_for(service.job(), "done", "failed").status.status == "done"
 
 
+def test_what_this_computer_lacks_is_not_met_by_job_after_job_without_a_pause(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    service.projects.mkdir()
+    (service.projects / ".attempts").touch()  # where the folders of attempts should be made
+    jobs = [service.job(), service.job()]
+
+    start_evaluator(poll_seconds=1)
+
+    # Also though the database tells of the first job that it is pending again.
+    until(lambda: [service.outcomes(job) for job in jobs] == [["error"]] * 2)
+    first, second = (service.show(job).attempts[0] for job in jobs)
+    assert (second.started - first.ended).total_seconds() >= 0.9
+
+
 @pytest.mark.fault("F1")
 def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_job(
     service: Any, start_evaluator: Start, until: Until, *, group_members: Any, recovery: Recovery
