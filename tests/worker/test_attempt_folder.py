@@ -1,8 +1,12 @@
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from worker.attempt_folder import AttemptFolder, hold, remove_leftovers
+from worker.attempt_folder import AttemptFolder, hold, leftovers, remove_leftovers
 
 JOB = UUID("ab1c0000-0000-4000-8000-000000000001")
 
@@ -66,3 +70,29 @@ def test_a_folder_that_is_no_attempts_is_left_alone(tmp_path: Path) -> None:
 
 def test_there_is_nothing_to_remove_before_the_first_job(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "projects", keep_lowlevel=False) == []
+
+
+def waited_for(path: Path) -> bool:
+    """Tell whether somebody waits for the lock on a folder."""
+    inode = f":{path.stat().st_ino}"
+    fields = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any(field[1] == "->" and field[6].endswith(inode) for field in fields)
+
+
+def test_who_waited_for_a_folder_that_was_removed_meanwhile_makes_it_anew(
+    tmp_path: Path, until: Callable[..., Any]
+) -> None:
+    folder = AttemptFolder(tmp_path, JOB, 1)
+    os.close(used(folder))
+
+    with ThreadPoolExecutor(1) as pool, closing(leftovers(tmp_path)) as found:
+        assert next(found) == folder  # and it is locked
+        holding = pool.submit(hold, folder)
+        until(lambda: waited_for(folder.path))
+        folder.remove(keep_lowlevel=False)
+        assert list(found) == []
+        held = holding.result(timeout=10)
+
+    assert folder.path.exists()
+    assert remove_leftovers(tmp_path, keep_lowlevel=False) == []
+    os.close(held)
