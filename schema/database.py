@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 import migrations
 from schema.documents import json_value
 from schema.errors import SchemaError, SchemaMismatch
+from schema.timestamps import read_all_moments
 from schema.watched_connection import connection_factory
 
 __all__ = ["check_revision", "connect"]
@@ -59,7 +60,7 @@ def connect(
         address = migrations.psycopg2_url(url)
     except ValueError as error:
         raise SchemaError(str(error)) from None
-    return create_engine(
+    engine = create_engine(
         address,
         connect_args=_arguments(address, application_name, statement_timeout),
         # The statements of the queue are written for it: a row that changed while we waited for
@@ -71,6 +72,8 @@ def connect(
         # A server that restarted would otherwise cost every pooled connection one failed call.
         pool_pre_ping=True,
     )
+    event.listen(engine, "connect", read_all_moments)
+    return engine
 
 
 def check_revision(connection: Connection) -> None:

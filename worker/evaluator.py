@@ -400,7 +400,9 @@ class Evaluator:
             self._exit_code = DONE if status == "done" or interrupted else JOB_FAILED
         self._forget_attempt(bundle=status != "done")
         if not conclusion.counted:
-            self._poll.restart()  # whatever this computer lacks, the next job would lack too
+            # Whatever this computer lacks, the next job would lack too; and the database tells of
+            # this one, which is pending again.
+            self._poll.rest()
 
     def _forget_attempt(self, *, bundle: bool) -> None:
         attempt, self._attempt = self._attempt, None

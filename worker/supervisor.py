@@ -83,11 +83,14 @@ class Timer:
         together would ask the database together for ever.
     last, due
         When the last turn was and when the next one is, by ``time.monotonic``.
+    rests_until
+        Before this nothing hastens it.
     """
 
     seconds: float
     last: float = 0.0
     due: float = 0.0
+    rests_until: float = 0.0
 
     @property
     def is_due(self) -> bool:
@@ -99,9 +102,14 @@ class Timer:
         self.last = time.monotonic()
         self.due = self.last + self.seconds * random.uniform(0.9, 1)  # noqa: S311 - no secret
 
+    def rest(self) -> None:
+        """Have the next turn one interval from now, whatever would hasten it."""
+        self.restart()
+        self.rests_until = self.due
+
     def hasten(self, seconds: float) -> None:
-        """Have the next turn no later than `seconds` after the last one."""
-        self.due = min(self.due, self.last + seconds)
+        """Have the next turn no later than `seconds` after the last one, unless it rests."""
+        self.due = max(self.rests_until, min(self.due, self.last + seconds))
 
 
 class Drain:

@@ -11,6 +11,7 @@ __all__ = ["MOST_MEASURED", "QueueLoad", "measure"]
 MOST_MEASURED = 10_000
 
 # A job waits since it last became pending: `updated` then, or when its pause after a failure ended.
+# Numbers are subtracted and not moments: of infinite ones Postgres gives no difference before 17.
 MEASURE = text("""
     WITH waiting AS (
         SELECT greatest(j.created, j.updated, f.retry_at) AS since
@@ -22,7 +23,8 @@ MEASURE = text("""
     )
     SELECT (SELECT count(*) FROM waiting WHERE since <= now()) AS pending,
            (SELECT count(*) FROM waiting WHERE since > now()) AS deferred,
-           (SELECT CAST(extract(epoch FROM now() - min(since)) AS double precision)
+           (SELECT CAST(extract(epoch FROM now()) - extract(epoch FROM min(since))
+                        AS double precision)
               FROM waiting WHERE since <= now()) AS oldest,
            (SELECT count(*) FROM worker.evaluation_attempts WHERE ended IS NULL) AS running,
            (SELECT count(*) FROM worker.evaluation_attempts

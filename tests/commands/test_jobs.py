@@ -790,3 +790,26 @@ def test_retry_takes_a_job_or_those_that_failed(
     on_database: Acoustic, arguments: list[str]
 ) -> None:
     assert on_database("jobs", "retry", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("status", ["failed", "pending"])
+@pytest.mark.parametrize("moment", ["0044-03-15 BC", "20000-01-01", "infinity", "-infinity"])
+def test_moments_that_python_does_not_know_take_no_list_away(
+    moment: str, status: str, *, engine: Engine, on_database: Acoustic, claimed: EvaluationJob
+) -> None:
+    fail(engine, claimed, "It broke.")
+    jobs = (
+        "UPDATE dataset_eval_jobs SET status = CAST(:status AS eval_job_status), created = :moment"
+    )
+    attempts = (
+        "UPDATE worker.evaluation_attempts"
+        " SET started = :moment, lease_until = :moment, ended = :moment, retry_at = :moment"
+    )
+    with engine.begin() as connection:
+        for statement in (jobs, attempts):
+            connection.execute(text(statement), {"moment": moment, "status": status})
+
+    for words in (("list",), ("list", "--json"), ("show", claimed.id)):
+        told = on_database("jobs", *words)
+        assert told.exit_code == 0, told.output
+        assert str(claimed.id) in told.stdout

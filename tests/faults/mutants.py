@@ -1,9 +1,9 @@
-"""Guards of the queue, taken away one by one: which test notices?
+"""Guards of the queue and its workers, taken away one by one: which test notices?
 
     python -m tests.faults.mutants             all, and the table in docs/reliability.md
-    python -m tests.faults.mutants rescue      those whose name begins with it, no table
+    python -m tests.faults.mutants rescue      those that begin with it; other rows stay
 
-Each mutant is one change of text in a copy of the project, on which the tests of the queue run.
+Each mutant is one change of text in a copy of the project, on which the tests of such guards run.
 A mutant that no test notices is an error: either a test is missing or the guard is not needed.
 """
 
@@ -12,7 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from tests.faults.table import PAGE, replace_part
+from tests.faults.table import BEGIN, END, PAGE, replace_part
 
 ROOT = Path(__file__).parents[2]
 CLAIMING = "schema/evaluation_jobs/claiming.py"
@@ -29,6 +31,10 @@ ATTEMPTS = "migrations/sql/0002_attempts.sql"
 TRIGGERS = "migrations/sql/0002_triggers.sql"
 QUEUE = "worker/job_queue.py"
 CONCLUSION = "worker/conclusion.py"
+HISTORY = "schema/evaluation_jobs/history.py"
+CHECKPOINTS = "schema/evaluation_jobs/checkpoints.py"
+WATCHED = "schema/watched_connection.py"
+RECORDINGS = "schema/highlevel/claiming.py"
 
 TESTS = {
     "claiming": "tests/schema/test_claiming.py",
@@ -48,14 +54,24 @@ LIKELIEST = {
     "trigger": "by hand",
     "lost reply": "queue",
 }
+# What is beside the queue has tests of its own, and no others could notice.
+BESIDE = {
+    "prune": "tests/schema/test_history.py",
+    "checkpoint": "tests/schema/test_checkpoints.py",
+    "silence": "tests/schema/test_watched_connection.py",
+    "recording": "tests/schema/test_highlevel.py",
+    "folder": "tests/worker/test_attempt_folder.py",
+    "file": "tests/commands/test_writing.py",
+    "child": "tests/worker/test_child_process.py",
+    "pause": "tests/worker/test_faults.py",
+}
+# The state machine plays these statements and nothing else.
+PLAYED = {CLAIMING, ENDING, ATTEMPTS, TRIGGERS}
 MODEL = ["tests/faults/test_state_machine.py"]
 SECONDS = 300
 
-# The installed project is a link to this checkout; the copy has to come before it.
 RUN = """
 import sys
-sys.meta_path[:] = [f for f in sys.meta_path if "ScikitBuild" not in type(f).__name__]
-sys.path.insert(0, {copy!r})
 import pytest, schema
 assert schema.__file__.startswith({copy!r}), schema.__file__
 sys.exit(pytest.main({arguments!r}))
@@ -220,6 +236,11 @@ MUTANTS = [
             "WHERE a.worker = :worker AND a.ended IS NULL",
             "WHERE a.worker = :worker",
         ),
+        (
+            "lost reply: a job that left running",
+            "a.ended IS NULL AND j.status = 'running'\n  ORDER",
+            "a.ended IS NULL\n  ORDER",
+        ),
     ),
     *_of(
         ENDING,
@@ -356,6 +377,87 @@ MUTANTS = [
             "evaluation_jobs.attempt_outcome(connection, job)",
         ),
     ),
+    *_of(
+        CHECKPOINTS,
+        (
+            "checkpoint: any attempt",
+            "AND a.attempt = :attempt AND a.ended IS NULL",
+            "AND a.ended IS NULL",
+        ),
+        (
+            "checkpoint: an ended attempt",
+            "AND a.attempt = :attempt AND a.ended IS NULL",
+            "AND a.attempt = :attempt",
+        ),
+        (
+            "checkpoint: a job that left running",
+            "           AND j.status = 'running'\n",
+            "",
+        ),
+        ("checkpoint: locks nothing", "           FOR NO KEY UPDATE OF a\n", ""),
+    ),
+    *_of(
+        HISTORY,
+        ("prune: locks nothing", "       FOR NO KEY UPDATE SKIP LOCKED\n", ""),
+        ("prune: waits for locked jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),
+    ),
+    *_of(
+        WATCHED,
+        (
+            "silence: a commit waits for ever",
+            "        with self.watching():\n            super().commit()",
+            "        super().commit()",
+        ),
+        (
+            "silence: a rollback waits for ever",
+            "        with self.watching():\n            super().rollback()",
+            "        super().rollback()",
+        ),
+    ),
+    *_of(
+        RECORDINGS,
+        (
+            "recording: interruptions for ever",
+            "CAST(interruptions < :forgiven AS integer)",
+            "CAST(:forgiven > 0 AS integer)",
+        ),
+    ),
+    *_of(
+        "worker/attempt_folder.py",
+        ("folder: removed while it was waited for", "if folder.path.exists():", "if True:"),
+    ),
+    *_of(
+        "trainer/whole_file.py",
+        (
+            "file: the name of a model may be lost",
+            "        raise\n    sync_folder(path.parent)\n",
+            "        raise\n",
+        ),
+    ),
+    *_of(
+        "worker/whole_files.py",
+        ("file: the name of a report may be lost", "        sync_folder(path.parent)\n", ""),
+    ),
+    *_of(
+        "worker/lifeline.py",
+        ("child: its parent died before it asked", "if os.getppid() != parent:", "if False:"),
+    ),
+    *_of(
+        "worker/child_process.py",
+        (
+            "child: what it started goes on",
+            "        self.signal_group(signal.SIGKILL)\n        self.read_progress()\n",
+            "        self.read_progress()\n",
+        ),
+    ),
+    *_of(
+        "worker/evaluator.py",
+        (
+            "pause: none after a failure of the computer",
+            "if not conclusion.counted:",
+            "if False:",
+        ),
+    ),
 ]
 
 
@@ -368,17 +470,33 @@ NO_SHRINKING = Mutant(
 )
 
 
+def python_without_the_checkout(folder: Path) -> Path:
+    """Make an environment with the packages of this one, but without the project.
+
+    The project is installed as a link to this checkout, which comes before any folder: processes
+    that tests start would run the code as it is, and notice nothing.
+    """
+    venv.create(folder, symlinks=True)
+    place = {"base": str(folder), "platbase": str(folder)}
+    for kind in ("purelib", "platlib"):
+        # A path alone: what the files *.pth in it say is not done.
+        packages = Path(sysconfig.get_path(kind, vars=place)) / f"{kind}.pth"
+        packages.write_text(f"{sysconfig.get_path(kind)}\n")
+    return folder / "bin" / "python"
+
+
 def caught_by(mutant: Mutant, tests: Sequence[str]) -> str | None:
     """Name the first test that fails on a mutant; None: it lives."""
     with tempfile.TemporaryDirectory(prefix="acoustic-mutant-") as name:
         copy = Path(name) / "copy"
-        ignored = shutil.ignore_patterns(".*", "build", "var", "__pycache__", "examples", "docs")
+        ignored = shutil.ignore_patterns(".*", "build", "var", "__pycache__", "docs")
         shutil.copytree(ROOT, copy, ignore=ignored)
         mutant.apply(copy)
         NO_SHRINKING.apply(copy)
+        python = python_without_the_checkout(Path(name) / "environment")
         arguments = ["-x", "-q", "-p", "no:cacheprovider", "-rfE", *tests]
         done = subprocess.run(
-            [sys.executable, "-c", RUN.format(copy=str(copy), arguments=arguments)],
+            [python, "-c", RUN.format(copy=str(copy), arguments=arguments)],
             cwd=copy,
             env={**os.environ, "TMPDIR": name},
             stdin=subprocess.DEVNULL,
@@ -395,10 +513,18 @@ def caught_by(mutant: Mutant, tests: Sequence[str]) -> str | None:
     return found[1]
 
 
+def tests_for(mutant: Mutant) -> list[str]:
+    """Give the files of tests that a mutant has to fail, the likeliest first."""
+    kind = mutant.name.partition(":")[0]
+    if kind in BESIDE:
+        return [BESIDE[kind]]
+    first = LIKELIEST.get(kind, "claiming")
+    return [TESTS[first], *(path for name, path in TESTS.items() if name != first)]
+
+
 def verdict(mutant: Mutant) -> tuple[Mutant, str | None, bool]:
-    first = LIKELIEST.get(mutant.name.partition(":")[0], "claiming")
-    tests = [TESTS[first], *(path for name, path in TESTS.items() if name != first)]
-    by_test, by_model = caught_by(mutant, tests), caught_by(mutant, MODEL) is not None
+    by_test = caught_by(mutant, tests_for(mutant))
+    by_model = mutant.file in PLAYED and caught_by(mutant, MODEL) is not None
     click.echo(f"{mutant.name:40} {by_test or '-'}{' + model' if by_model else ''}")
     return mutant, by_test, by_model
 
@@ -413,14 +539,23 @@ def table(verdicts: Sequence[tuple[Mutant, str | None, bool]]) -> Iterator[str]:
         yield f"| {mutant.name} | {said} | {'yes' if by_model else ''} |"
 
 
+def beside_the_others(rows: Sequence[str]) -> Iterator[str]:
+    """Give the table that the page has with these rows in it."""
+    text = PAGE.read_text().split(BEGIN.format("mutants"))[1].split(END.format("mutants"))[0]
+    head, told = rows[:2], [*text.strip().splitlines(), *rows]
+    row_of = {row.split("|")[1].strip(): row for row in told}
+    yield from head
+    yield from (row_of[mutant.name] for mutant in MUTANTS if mutant.name in row_of)
+
+
 def main() -> None:
-    prefix = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutant for mutant in MUTANTS if mutant.name.startswith(prefix)]
+    prefixes = tuple(sys.argv[1:])
+    chosen = [mutant for mutant in MUTANTS if mutant.name.startswith(prefixes or "")]
     with ThreadPoolExecutor(2) as threads:
         verdicts = list(threads.map(verdict, chosen))
     alive = [mutant.name for mutant, by_test, by_model in verdicts if not by_test and not by_model]
-    if not prefix:
-        replace_part(PAGE, "mutants", "\n".join(table(verdicts)))
+    rows = list(table(verdicts))
+    replace_part(PAGE, "mutants", "\n".join(beside_the_others(rows) if prefixes else rows))
     click.echo(f"{len(chosen)} mutants, {len(alive)} not noticed{': ' if alive else '.'}")
     click.echo("\n".join(alive))
     sys.exit(1 if alive else 0)

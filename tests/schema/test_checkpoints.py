@@ -73,6 +73,19 @@ def test_a_worker_that_lost_the_job_writes_no_checkpoint(
     assert load(job) == []
 
 
+def test_of_a_job_that_left_running_behind_the_back_of_the_triggers_no_checkpoint_is_written(
+    make_job: Step, claim: Step, save: Step, *, load: Step, execute: Step
+) -> None:
+    job = make_job()
+    claimed = claim()
+    execute("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER")
+    execute("UPDATE dataset_eval_jobs SET status = 'failed'")
+
+    assert not save(claimed)
+
+    assert load(job) == []
+
+
 def test_a_checkpoint_that_waits_for_the_end_of_its_attempt_is_not_written(
     make_job: Step, claim: Step, save: Step, *, load: Step, engine: Engine, wait_for_blocked: Step
 ) -> None:

@@ -307,6 +307,18 @@ def test_an_attempt_that_ended_is_not_found_as_open_while_another_worker_has_the
         assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None
 
 
+def test_a_job_that_left_running_behind_the_back_of_the_triggers_is_held_by_nobody(
+    engine: Engine, make_job: Step, claim: Step, execute: Step
+) -> None:
+    make_job()
+    claim(worker="worker-1")
+    execute("ALTER TABLE dataset_eval_jobs DISABLE TRIGGER USER")
+    execute("UPDATE dataset_eval_jobs SET status = 'failed'")
+
+    with engine.connect() as connection:
+        assert evaluation_jobs.open_attempt(connection, worker="worker-1") is None
+
+
 def test_polling_reads_the_queue_and_not_the_history(
     engine: Engine, make_job: Step, execute: Step
 ) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,6 +50,33 @@ def test_what_is_no_postgres_url_is_refused_without_showing_a_password(url: str)
         database.connect(url)
 
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("-infinity", datetime.min.replace(tzinfo=UTC)),
+        ("4713-01-01 BC", datetime.min.replace(tzinfo=UTC)),
+        ("0044-03-15 12:00:00.5 BC", datetime.min.replace(tzinfo=UTC)),
+        ("0001-01-01 00:00:00+00", datetime.min.replace(tzinfo=UTC)),
+        ("2022-07-06 12:00:00.25+00", datetime(2022, 7, 6, 12, 0, 0, 250_000, UTC)),
+        ("9999-12-31 23:59:59.999999+00", datetime.max.replace(tzinfo=UTC)),
+        ("20000-01-01", datetime.max.replace(tzinfo=UTC)),
+        ("294276-12-31", datetime.max.replace(tzinfo=UTC)),
+        ("infinity", datetime.max.replace(tzinfo=UTC)),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York"])
+def test_every_moment_is_read_though_python_knows_fewer_than_postgres(
+    connect: Step, database_url: str, zone: str, written: str | None, read: datetime | None
+) -> None:
+    engine = connect(database_url)
+
+    with engine.connect() as connection:
+        connection.execute(text("SELECT set_config('TimeZone', :zone, false)"), {"zone": zone})
+        moment = text("SELECT CAST(:written AS timestamptz)")
+        assert connection.execute(moment, {"written": written}).scalar() == read
 
 
 def test_no_statement_waits_for_ever(connect: Step, database_url: str) -> None:

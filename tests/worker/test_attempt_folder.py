@@ -1,4 +1,6 @@
+import fcntl
 import os
+import shutil
 from pathlib import Path
 from uuid import UUID
 
@@ -79,3 +81,22 @@ def test_a_folder_that_a_living_worker_holds_is_not_waited_for_without_end(tmp_p
 
     os.close(held)
     os.close(hold(folder, patience=0))
+
+
+def test_a_folder_that_is_removed_while_it_is_being_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = AttemptFolder(tmp_path, JOB, 1)
+    lock = fcntl.flock
+
+    def remove_and_lock(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        shutil.rmtree(folder.path)  # as another worker does that took it for a leftover
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    held = hold(folder)
+
+    assert folder.path.exists()
+    assert remove_leftovers(tmp_path, keep_lowlevel=False) == []
+    os.close(held)

@@ -226,3 +226,34 @@ def test_child_and_grandchild_die_with_a_parent_that_is_killed(
         parent.wait()
 
         until(lambda: not group_members(group))
+
+
+# Killed before its child asks the kernel to end it, too.
+HASTY_PARENT = """
+import os, subprocess, sys, time
+code = '''
+import sys
+print("started", flush=True)
+sys.stdin.read()
+from worker.lifeline import die_with_parent
+die_with_parent(int(sys.argv[1]))
+print("computes", flush=True)
+'''
+subprocess.Popen([sys.executable, "-c", code, str(os.getpid())])
+time.sleep(60)
+"""
+
+
+def test_a_child_whose_parent_died_before_it_could_ask_to_die_with_it_does_nothing() -> None:
+    command = [sys.executable, "-c", HASTY_PARENT]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, cwd=Path(__file__).parents[2]) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        parent.kill()
+        parent.wait()
+
+        parent.stdin.close()
+
+        assert parent.stdout.read() == b""

@@ -14,12 +14,16 @@ from sqlalchemy.exc import DBAPIError
 import migrations
 from tests.conftest import Recovery
 from worker.embedded import EmbeddedPostgres
+from worker.settings import RENEWALS_PER_LEASE
 
 Start = Callable[..., Any]
 Until = Callable[..., Any]
 
 # The first characters of this job's id name the folder of its bundle.
 OBSTRUCTED = UUID("0b570000-0000-4000-8000-000000000001")
+
+# How late a process that is due may run on a busy machine. Seconds.
+MARGIN = 1
 
 
 @contextmanager
@@ -139,6 +143,21 @@ def test_an_outcome_that_cannot_be_read_fails_the_attempt_and_not_the_worker(
     assert service.outcomes(job) == ["error", "done"]
 
 
+def test_what_this_computer_lacks_is_not_met_by_job_after_job_without_a_pause(
+    service: Any, start_evaluator: Start, until: Until
+) -> None:
+    service.projects.mkdir()
+    (service.projects / ".attempts").touch()  # where the folders of attempts should be made
+    jobs = [service.job(), service.job()]
+
+    start_evaluator(poll_seconds=1)
+
+    # Also though the database tells of the first job that it is pending again.
+    until(lambda: [service.outcomes(job) for job in jobs] == [["error"]] * 2)
+    first, second = (service.show(job).attempts[0] for job in jobs)
+    assert (second.started - first.ended).total_seconds() >= 0.9
+
+
 @pytest.mark.fault("F1")
 def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_job(
     service: Any, start_evaluator: Start, until: Until, *, group_members: Any, recovery: Recovery
@@ -147,11 +166,14 @@ def test_a_killed_worker_takes_its_training_along_and_another_one_finishes_the_j
         group = evaluator.child()
         other = start_evaluator(lease_seconds=1)
         until(lambda: "evaluator started" in other.events())
+        killed = service.execute("SELECT now()")
         evaluator.process.kill()
 
         with recovery():
             until(lambda: not group_members(group))
             until(lambda: service.outcomes(job) == ["lost"])
+        sweep = 1 / RENEWALS_PER_LEASE
+        assert (service.show(job).attempts[0].ended - killed).total_seconds() < 1 + sweep + MARGIN
         until(lambda: service.leftovers() == [])
     service.skip_backoff(job)
 

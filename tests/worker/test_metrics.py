@@ -264,6 +264,16 @@ def test_jobs_that_wait_after_a_failure_are_not_those_that_could_be_begun(servic
     assert measured().paused
 
 
+def test_the_queue_is_measured_though_a_job_waits_since_before_all_time(service: Any) -> None:
+    service.job()
+    service.execute("UPDATE dataset_eval_jobs SET created = '-infinity', updated = '-infinity'")
+
+    with service.engine.connect() as connection:
+        found = evaluation_jobs.measure(connection)
+
+    assert (found.pending, found.oldest) == (1, float("inf"))
+
+
 def test_an_address_is_a_number() -> None:
     environment = {"DATABASE_URL": "postgresql://x/y", "ACOUSTIC_METRICS_ADDRESS": "everywhere"}
 

@@ -70,6 +70,17 @@ def test_hastening_counts_from_the_last_turn() -> None:
     assert timer.due == timer.last + 2
 
 
+def test_a_timer_that_rests_is_hastened_only_afterwards() -> None:
+    timer = Timer(60)
+    timer.rest()
+
+    timer.hasten(0)
+    assert not timer.is_due
+    timer.rests_until = time.monotonic()
+    timer.hasten(0)
+    assert timer.is_due
+
+
 def test_a_backoff_doubles_up_to_its_limit_and_begins_anew_after_success() -> None:
     backoff = Backoff(first=1, most=10)
 
