@@ -391,8 +391,13 @@ MUTANTS = [
         ),
         (
             "checkpoint: a job that left running",
-            "           AND j.status = 'running'\n",
-            "",
+            "AND j.status = 'running' AND a.worker",
+            "AND a.worker",
+        ),
+        (
+            "checkpoint: any worker",
+            "AND j.status = 'running' AND a.worker = :worker",
+            "AND j.status = 'running'",
         ),
         ("checkpoint: locks nothing", "           FOR NO KEY UPDATE OF a\n", ""),
     ),
@@ -418,13 +423,13 @@ MUTANTS = [
         RECORDINGS,
         (
             "recording: interruptions for ever",
-            "CAST(interruptions < :forgiven AS integer)",
-            "CAST(:forgiven > 0 AS integer)",
+            "CAST(:innocent OR interruptions < :forgiven AS integer)",
+            "CAST(:innocent OR :forgiven > 0 AS integer)",
         ),
     ),
     *_of(
         "worker/attempt_folder.py",
-        ("folder: removed while it was waited for", "if folder.path.exists():", "if True:"),
+        ("folder: removed while it was locked", "if folder.path.exists():", "if True:"),
     ),
     *_of(
         "trainer/whole_file.py",
