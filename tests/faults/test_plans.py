@@ -37,7 +37,11 @@ FILL = """
         SELECT id, 1, 'w', 'h', now() - INTERVAL '1 s' FROM dataset_eval_jobs
          WHERE status = 'running';
 """
-RUNS = {"job": UUID(f"00000000-0000-4000-9000-{WAITING + 1:012}"), "attempt": 1}
+RUNS = {
+    "job": UUID(f"00000000-0000-4000-9000-{WAITING + 1:012}"),
+    "attempt": 1,
+    "worker": "w",
+}
 USAGE: dict[str, Any] = {
     "exit_code": 0,
     "signal": None,

@@ -474,7 +474,7 @@ STATEMENTS = {
     ),
     "lock": (claiming.LOCK, {"ids": list(range(500, 600)), "worker": "w"}),
     "read": (claiming.READ, {"ids": list(range(500, 600)), "models": [1], "most": MAX_TEXT}),
-    "give back": (claiming.GIVE_BACK, {"worker": "w", "forgiven": 20}),
+    "give back": (claiming.GIVE_BACK, {"worker": "w", "forgiven": 20, "innocent": False}),
     "exhaust": (writing.EXHAUST, {"max_attempts": 1, "build": "b", "limit": 100}),
     "sweep": (sweeping.SWEEP, {"after": 500, "limit": LOOKED_AT, "priority": 1}),
     "last": (sweeping.LAST, {}),
