@@ -41,6 +41,7 @@ show bench grid --n 2000 --d 300 --classes 4 --sample 36 --rounds 5 --against-ro
 
 # Hard: rows of rank 3, labels by chance.
 show bench grid --n 600 --d 300 --classes 2 --low-rank --max-iterations 100000 --sample 36 --rounds 3 --against-rounds 1 --also avx2,one-thread
+show bench grid --n 600 --d 300 --classes 4 --low-rank --max-iterations 100000 --sample 18 --rounds 1 --against-rounds 1
 
 # What is large.
 show bench grid --n 5000 --d 700 --classes 4 --preprocessing all --against none --rounds 1
