@@ -190,3 +190,16 @@ def test_the_time_left_does_not_take_what_was_known_for_speed(execute: Step) -> 
     left = execute(f"SELECT worker.time_left({progress})")
 
     assert left.total_seconds() == pytest.approx(200, abs=5)
+
+
+def test_a_worker_whose_attempt_was_deleted_writes_none_into_its_successor_s(
+    claim: Step, save: Step, execute: Step, make_job: Step
+) -> None:
+    make_job()
+    before = claim(worker="before")
+    execute("DELETE FROM worker.evaluation_attempts")
+    execute("UPDATE dataset_eval_jobs SET status = 'pending'")
+    now = claim(worker="now")
+
+    assert not save(before, ONE)
+    assert save(now, ONE)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from schema import evaluation_jobs
-from schema.evaluation_jobs import Checkpoint, EvaluationJob, Outcome, Usage
+from schema.evaluation_jobs import EvaluationJob, Outcome, Usage
 from schema.evaluation_jobs.ending import FORGIVEN_INTERRUPTIONS
 
 Step = Callable[..., Any]  # a fixture that does one thing to the database
@@ -396,21 +396,16 @@ def test_a_job_that_left_running_behind_the_back_of_the_triggers_is_not_written(
 
 @pytest.fixture
 def writes(engine: Engine, finish: Step, fail: Step) -> dict[str, Step]:
-    """All that a worker writes of its attempt, each in a transaction of its own."""
+    """What a worker writes of its attempt, each in a transaction of its own."""
 
     def renew(job: EvaluationJob) -> Any:
         with engine.begin() as connection:
             return evaluation_jobs.renew(connection, job, lease=HOUR)
 
-    def save(job: EvaluationJob) -> Any:
-        checkpoint = Checkpoint(number=1, fingerprint="f", part="p", content=b"")
-        with engine.begin() as connection:
-            return evaluation_jobs.save_checkpoint(connection, job, checkpoint)
-
-    return {"renew": renew, "checkpoint": save, "finish": finish, "end": fail}
+    return {"renew": renew, "finish": finish, "end": fail}
 
 
-@pytest.mark.parametrize("write", ["renew", "checkpoint", "finish", "end"])
+@pytest.mark.parametrize("write", ["renew", "finish", "end"])
 def test_a_worker_whose_attempt_was_deleted_writes_nothing_into_its_successor_s(
     make_job: Step, claim: Step, execute: Step, writes: dict[str, Step], write: str
 ) -> None:
