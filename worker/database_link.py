@@ -17,9 +17,10 @@ Result = TypeVar("Result")
 
 _MOST_SECONDS = 10.0
 
-# Classes of SQLSTATE that no value in a statement causes: a database that is read only, a role, a
-# database or schema that is not there, a right, table or column that is missing.
-_REFUSALS = frozenset({"25", "28", "3D", "3F", "42"})
+# Beginnings of SQLSTATE that no value in a statement causes: a database that is read only; a role,
+# database or schema that is not there; a right, table or column that is missing. Not all of 25: a
+# transaction that was idle too long may be one of a document that takes too long.
+_REFUSALS = ("25006", "28", "3D", "3F", "42")
 
 
 class Outage(Exception):  # noqa: N818 - what it is, not whose error
@@ -178,7 +179,7 @@ def is_outage(error: SQLAlchemyError) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """Tell an error that an operator has to mend at the database, whatever was to be written."""
     code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
-    return (code or "")[:2] in _REFUSALS
+    return (code or "").startswith(_REFUSALS)
 
 
 def reason_of(error: BaseException) -> str:
