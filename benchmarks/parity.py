@@ -27,7 +27,7 @@ from trainer.ground_truth import GroundTruth
 from trainer.models.fitting import fit, with_probabilities
 from trainer.models.probability import PairwiseSigmoids
 from trainer.options import JobOptions
-from trainer.preprocessing.chain import InnerChain, Preprocessing
+from trainer.preprocessing.chain import fit_inner, fit_recipe
 from trainer.preprocessing.recipes import NAMES
 from trainer.training import train
 
@@ -74,12 +74,11 @@ def matrices(vectors: Path, dataset: Dataset, held_out: dict[str, LowLevel]) -> 
     equal = 0
     for name in NAMES:
         recorded = np.load(vectors / f"pre_{name}.npz")
-        chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
-        X = chain.fit_transform(dataset.values)
+        chain, X = fit_recipe(dataset.values, dataset.layout, name, dataset.template)
         documents = [held_out[recording] for recording in recorded["heldout_ids"]]
-        H = chain.transform(dataset.layout.matrix(documents))
-        inner = InnerChain(chain.layout_).fit(X)
-        ours = (X, H, inner.transform(X), inner.transform(H))
+        H = chain.apply(dataset.layout.matrix(documents))
+        inner = fit_inner(X, chain.layout)
+        ours = (X, H, inner.apply(X), inner.apply(H))
         equal += sum(o.tobytes() == recorded[m].tobytes() for o, m in zip(ours, MATRICES))  # noqa: B905
     yield "matrices of the chains, training and held-out, equal to the bit", of(equal, 24)
 

@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command, op
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from migrations.address import masked_url, psycopg2_url
+
+# Alembic is imported where it is used: it takes a fifth of a second, and who only reads an address
+# or trains what somebody else claimed has no use for it.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = [
     "DEADLINES",
@@ -97,6 +99,8 @@ def upgrade(url: str, revision: str = "head") -> None:
     MigrationError
         The database cannot be migrated as it is. Nothing was changed.
     """
+    from alembic import command  # noqa: PLC0415
+
     with _transaction(url) as connection:
         command.upgrade(_config(connection), revision)
         if revision == "head" and connection.execute(HAS_ROLES).scalar():
@@ -112,6 +116,8 @@ def downgrade(url: str, revision: str) -> None:
     MigrationError
         Something of somebody else's depends on what would be dropped. Nothing was changed.
     """
+    from alembic import command  # noqa: PLC0415
+
     with _transaction(url) as connection:
         command.downgrade(_config(connection), revision)
         if revision_of(connection) is None:
@@ -127,23 +133,31 @@ def current(url: str) -> str | None:
 
 def revision_of(connection: Connection) -> str | None:
     """Return the revision of the database behind `connection`; None where no migration ran."""
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
     options = {"version_table": VERSION_TABLE, "version_table_schema": VERSION_TABLE_SCHEMA}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
 def head() -> str:
     """Return the newest revision that this version of the program knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     return ScriptDirectory.from_config(_config(None)).get_heads()[0]
 
 
 def known() -> frozenset[str]:
     """Return every revision that this version of the program knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     walk = ScriptDirectory.from_config(_config(None)).walk_revisions()
     return frozenset(step.revision for step in walk)
 
 
 def script(revision: str = "head") -> str:
     """Return the SQL of an upgrade from nothing to `revision`, for applying it by hand."""
+    from alembic import command  # noqa: PLC0415
+
     config = _config(None)
     config.output_buffer = StringIO()
     command.upgrade(config, revision, sql=True)
@@ -182,6 +196,8 @@ def roles_sql() -> str:
 
 def run_sql(*names: str) -> None:
     """Run files of the folder `sql`, inside a migration."""
+    from alembic import op  # noqa: PLC0415
+
     for name in names:
         op.execute(_sql(name))
 
@@ -226,7 +242,9 @@ def _sentence(message: str | None) -> str:
     return "" if not message else message[0].upper() + message[1:].rstrip(".") + "."
 
 
-def _config(connection: Connection | None) -> Config:
+def _config(connection: Connection | None) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     # A percent sign means interpolation to the parser behind Config.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))

@@ -18,6 +18,15 @@ def wait_until_busy(process: int) -> None:
         os.sched_yield()
 
 
+def wait_until_in_libsvm(process: int) -> None:
+    """Wait until a process has loaded scikit-learn's solver and computes."""
+    deadline = time.monotonic() + 60
+    while "_libsvm" not in Path(f"/proc/{process}/maps").read_text():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    wait_until_busy(process)
+
+
 def spent(process: int) -> float:
     """Return the seconds of processor time that a process has taken so far."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainer.mcnemar import compare
     from trainer.models.bundle import Model
     from trainer.models.opening import open_model
-    from trainer.preprocessing.chain import FeatureChain
+    from trainer.preprocessing.estimator import FeatureChain
     from trainer.training import train
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 _HOMES = {
     "Dataset": "trainer.dataset",
-    "FeatureChain": "trainer.preprocessing.chain",
+    "FeatureChain": "trainer.preprocessing.estimator",
     "GroundTruth": "trainer.ground_truth",
     "Model": "trainer.models.bundle",
     "Project": "trainer.grid.project",

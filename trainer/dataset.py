@@ -30,8 +30,8 @@ from trainer.layout import NAMED, Descriptor, Layout, strings_of, utf16
 from trainer.loading import load_documents
 from trainer.near_ids import Wanted, beside
 from trainer.options import JobOptions, Missing
+from trainer.preprocessing.fitting import Cleaning, clean
 from trainer.preprocessing.recipes import Template, template_for
-from trainer.preprocessing.transforms import Cleaner
 from trainer.selection import MIN_RECORDINGS, NormalizeMode, select
 from trainer.tags import identified
 from trainer.wording import counted, enumerated, listed, shown
@@ -432,21 +432,21 @@ def _clean(
     varying: Sequence[str],
     recordings: Sequence[str],
 ) -> tuple[Float32, Layout, dict[str, tuple[str, ...]]]:
-    cleaner = Cleaner(layout).fit(matrix)
-    kept = {layout.names[place] for place in layout.descriptor_of[cleaner.columns_]}
+    cleaning = clean(matrix, layout)
+    kept = {layout.names[place] for place in layout.descriptor_of[cleaning.columns]}
     if not any(d.is_real and d.name in kept for d in layout.descriptors):
-        raise DatasetError(_why_nothing_is_left(matrix, cleaner, recordings))
+        raise DatasetError(_why_nothing_is_left(matrix, cleaning, recordings))
     layout, columns = layout.keep(kept)
     removed = {
         "variable length": tuple(varying),
-        "constant": cleaner.constant_,
-        "not finite": cleaner.not_finite_,
+        "constant": cleaning.constant,
+        "not finite": cleaning.not_finite,
     }
     return np.ascontiguousarray(matrix[:, columns]), layout, removed
 
 
-def _why_nothing_is_left(matrix: Float32, cleaner: Cleaner, recordings: Sequence[str]) -> str:
-    if not cleaner.not_finite_:
+def _why_nothing_is_left(matrix: Float32, cleaning: Cleaning, recordings: Sequence[str]) -> str:
+    if not cleaning.not_finite:
         return (
             "no numeric descriptor differs between the recordings, so there is nothing to "
             "learn from: are all documents copies of one?"

@@ -24,7 +24,7 @@ from trainer.grid.scores import Scores, balanced_accuracy, confusion, score
 from trainer.grid.search import CombinationResult
 from trainer.models.bundle import Model
 from trainer.models.fitting import Outcome
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 from trainer.preprocessing.recipes import recipe
 from trainer.trained_on import trained_on
 from trainer.verdict import Figures, Verdict, verdict_of
@@ -340,15 +340,16 @@ class Evaluation:
 
     def _preprocessing_notes(self) -> list[str]:
         """Say what the chosen recipe could not use, and whether that matters."""
-        chain = Preprocessing(
+        chain, _ = fit_recipe(
+            self.dataset.values,
             self.dataset.layout,
-            name=self.best.combination.preprocessing,
-            template=self.dataset.template,
-        ).fit(self.dataset.values)
+            self.best.combination.preprocessing,
+            self.dataset.template,
+        )
         steps = recipe(self.best.combination.preprocessing, self.dataset.template)
         removed = {p for step in steps if step.transformation == "remove" for p in step.patterns}
         # Metadata never gets here, so its pattern has nothing to match.
-        unmatched = [p for p in chain.unmatched_ if not p.startswith("metadata")]
+        unmatched = [p for p in chain.unmatched if not p.startswith("metadata")]
         notes = []
         if spared := [p for p in unmatched if p in removed]:
             notes.append(
@@ -360,8 +361,8 @@ class Evaluation:
                 f"the preprocessing uses the descriptors {', '.join(lacking)}, of which there are "
                 f"none: the model does without what they say"
             )
-        if chain.not_enumerated_:
-            names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated_)
+        if chain.not_enumerated:
+            names = ", ".join(name.removeprefix(".") for name in chain.not_enumerated)
             notes.append(
                 f"the preprocessing has no use for text in {names}: the model goes by the other "
                 f"descriptors, as it should"

@@ -24,7 +24,7 @@ from trainer.errors import DatasetError, OptionsError
 from trainer.frames import pandas_module
 from trainer.layout import Layout
 from trainer.loading import load_documents
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 from trainer.preprocessing.recipes import NAMES, Template
 from trainer.spreadsheets import harmless
 from trainer.whole_file import written_whole
@@ -186,11 +186,10 @@ def table_of(merged: Dataset | Merged, *, preprocessing: str | None = None) -> T
 def _preprocessed(
     layout: Layout, values: Float32, name: str, template: Template
 ) -> tuple[Layout, Float32]:
-    chain = Preprocessing(layout, name=name, template=template)
-    values = chain.fit_transform(values)
-    if not chain.layout_.width:
+    chain, values = fit_recipe(values, layout, name, template)
+    if not chain.layout.width:
         raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
-    return chain.layout_, values
+    return chain.layout, values
 
 
 def format_of(name: str) -> Format:

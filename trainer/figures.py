@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 Indices = NDArray[np.intp]
 Matrix = dict[str, dict[str, int]]
 
+Z = NormalDist().inv_cdf(0.975)  # 95 % of a normal distribution lie within so many deviations
 DECIMALS = 2  # of percentages, as AcousticBrainz stores them
 
 
@@ -20,9 +22,18 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def wilson(right: int, count: int) -> list[float]:
-    """Return Wilson's interval of 95 % around an accuracy, taking recordings for random."""
-    interval = binomtest(right, count).proportion_ci(method="wilson")
-    return [round(100 * float(limit), DECIMALS) for limit in interval]
+    """Return Wilson's interval of 95 % around an accuracy, taking recordings for random.
+
+    scipy has it as well, and takes a second to import.
+
+    >>> wilson(81, 100)
+    [72.22, 87.49]
+    """
+    share, square = right / count, Z * Z
+    middle = share + square / (2 * count)
+    half = Z * sqrt(share * (1 - share) / count + square / (4 * count * count))
+    limits = (max(0.0, middle - half), middle + half)
+    return [round(100 * limit / (1 + square / count), DECIMALS) for limit in limits]
 
 
 def matrix_of(counts: Indices, classes: tuple[str, ...]) -> Matrix:

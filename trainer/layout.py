@@ -110,7 +110,7 @@ class Layout:
     def descriptor_of(self) -> NDArray[np.intp]:
         """Position of the descriptor that each column belongs to, shape (width,)."""
         widths = [descriptor.dimensions for descriptor in self.descriptors]
-        return np.repeat(np.arange(len(widths)), widths)
+        return np.repeat(np.arange(len(widths)), np.array(widths, dtype=np.intp))
 
     @cached_property
     def real_columns(self) -> NDArray[np.bool_]:

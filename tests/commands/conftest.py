@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,8 +41,12 @@ SMALL_GRID = ("--preprocessing", "normalized", "--kernel", "rbf", "--c", "5", "-
 def acoustic() -> Acoustic:
     """Call a command in this process; keyword arguments are environment variables."""
 
+    interrupt = signal.getsignal(signal.SIGINT)
+
     def call(*arguments: object, **environment: str | None) -> Result:
-        return CliRunner().invoke(main, [str(part) for part in arguments], env=environment)
+        result = CliRunner().invoke(main, [str(part) for part in arguments], env=environment)
+        signal.signal(signal.SIGINT, interrupt)  # which a command that was interrupted ignores
+        return result
 
     return call
 

@@ -1,5 +1,6 @@
 """The group of commands: what it costs, what it says, with which exit code it ends."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from click.testing import Result
 
 import examples
+from trainer.grid.engines import why_no_native
 from worker.commands import COMMANDS, failures, shortage
 from worker.commands.application import Application, Lazy
 
@@ -54,6 +56,35 @@ print(sorted({{"sklearn", "scipy", "numpy", "sqlalchemy", "alembic"}} & set(sys.
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(bool(why_no_native()), reason=f"no native engine: {why_no_native()}")
+def test_the_native_engine_trains_evaluates_and_predicts_without_scikit_learn(
+    tmp_path: Path,
+) -> None:
+    model, truth = tmp_path / "a.model", examples.ground_truth("timbre")
+    recordings = examples.documents()
+    commands = (
+        ["train", truth, recordings, "--model", model, "--kernel", "rbf", "--gamma", "-5"],
+        ["evaluate", model, truth, recordings],
+        ["predict", model, "--documents", recordings],
+    )
+    program = f"""
+import sys
+from worker.commands import main
+for arguments in {[list(map(str, command)) for command in commands]!r}:
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, end.code
+print(sorted({{"sklearn", "scipy.stats", "pandas", "alembic"}} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    # It takes two seconds to import, before every training and every prediction.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -206,11 +237,18 @@ def test_a_file_that_cannot_be_written_is_a_sentence(capsys: pytest.CaptureFixtu
     assert said == "Error: /models/a.model: No space left on device.\n"
 
 
-def test_an_interruption_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = ended(KeyboardInterrupt(), capsys)
+def test_an_interruption_ends_with_130_whatever_comes_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        code, said = ended(KeyboardInterrupt(), capsys)
 
-    assert code == 130
-    assert said.strip() == "Interrupted."
+        assert code == 130
+        assert said.strip() == "Interrupted."
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a second Ctrl-C breaks no ending
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.mark.parametrize("name", failures.EXPECTED)

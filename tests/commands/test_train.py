@@ -16,7 +16,7 @@ import pytest
 from click.testing import Result
 
 import examples
-from tests.busy_processes import spent_until_the_end, wait_until_busy
+from tests.busy_processes import spent_until_the_end, wait_until_busy, wait_until_in_libsvm
 from tests.preloaded.building import built
 from trainer.grid.engines import why_no_native
 from trainer.models.bundle import Model
@@ -387,7 +387,8 @@ def test_a_signal_ends_a_search_in_the_middle_of_a_combination(
     assert process.stderr is not None
     while "documents: 600 of 600" not in process.stderr.readline():
         assert process.poll() is None
-    wait_until_busy(process.pid)  # within the only combination, which takes far longer
+    # Within the only combination, which takes far longer.
+    (wait_until_busy if engine == "native" else wait_until_in_libsvm)(process.pid)
 
     process.send_signal(number)
 
@@ -406,10 +407,7 @@ def test_an_interruption_within_libsvm_ends_without_a_crash(
         *("--preprocessing", "basic", "--kernel", "poly", "--c", "11,13", "--gamma", "3"),
         LD_PRELOAD=str(built("slow_end", tmp_path)),
     )
-    assert process.stderr is not None
-    while "documents: 600 of 600" not in process.stderr.readline():
-        assert process.poll() is None
-    wait_until_busy(process.pid)
+    wait_until_in_libsvm(process.pid)
 
     for _ in range(times):
         process.send_signal(signal.SIGINT)

@@ -12,8 +12,9 @@ from trainer.dataset import Dataset, prepare, sorted_ids
 from trainer.descriptors import flatten
 from trainer.errors import DatasetError
 from trainer.ground_truth import GroundTruth
+from trainer.layout import Layout
 from trainer.options import JobOptions
-from trainer.preprocessing.transforms import Cleaner
+from trainer.preprocessing.fitting import clean
 
 
 def prepared(documents: Any, class_of: Any = None, options: Any = None) -> Any:
@@ -380,8 +381,6 @@ def test_the_recording_that_takes_every_descriptor_with_it_is_named(make_documen
 
 def test_the_largest_numbers_are_looked_at_without_a_word() -> None:
     largest = np.finfo(np.float32).max
+    matrix = np.array([[largest, 1], [-largest, 2], [largest, 3]], dtype=np.float32)
 
-    assert Cleaner().fit([[largest, 1.0], [-largest, 2.0], [largest, 3.0]]).columns_.tolist() == [
-        0,
-        1,
-    ]
+    assert clean(matrix, Layout.of_columns(2)).columns.tolist() == [0, 1]

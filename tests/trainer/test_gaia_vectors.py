@@ -17,7 +17,7 @@ from trainer.grid.search import CombinationResult, search
 from trainer.models.bundle import Model
 from trainer.models.fitting import fit, with_probabilities
 from trainer.models.probability import PairwiseSigmoids
-from trainer.preprocessing.chain import InnerChain, Preprocessing
+from trainer.preprocessing.chain import Preprocessing, fit_inner, fit_recipe
 from trainer.preprocessing.recipes import NAMES
 
 CHAINS = NAMES
@@ -61,12 +61,11 @@ def recorded(request: pytest.FixtureRequest, gaia: GaiaVectors) -> Recorded:
     """Our chain, Gaia's matrices, and Gaia's description of them."""
     dataset = gaia.dataset
     arrays = np.load(gaia.folder / f"pre_{request.param}.npz")
-    preprocessing = Preprocessing(dataset.layout, name=request.param, template=dataset.template)
-    X = preprocessing.fit_transform(dataset.values)
+    preprocessing, X = fit_recipe(dataset.values, dataset.layout, request.param, dataset.template)
     documents = [gaia.held_out[recording] for recording in arrays["heldout_ids"]]
-    H = preprocessing.transform(dataset.layout.matrix(documents))
-    inner = InnerChain(preprocessing.layout_).fit(X)
-    ours = Chains(preprocessing, X, H, inner.transform(X), inner.transform(H))
+    H = preprocessing.apply(dataset.layout.matrix(documents))
+    inner = fit_inner(X, preprocessing.layout)
+    ours = Chains(preprocessing, X, H, inner.apply(X), inner.apply(H))
     return ours, arrays, gaia.read(f"pre_{request.param}.json")
 
 
@@ -81,7 +80,7 @@ def test_matrix_equals_gaias_to_the_bit(recorded: Recorded, matrix: str) -> None
 def test_descriptors_and_their_order_equal_gaias(recorded: Recorded, gaia: GaiaVectors) -> None:
     ours, arrays, description = recorded
 
-    layout = ours.preprocessing.layout_
+    layout = ours.preprocessing.layout
 
     assert list(gaia.dataset.recordings) == arrays["ids"].tolist()
     assert [(d.name, d.dimensions) for d in layout.descriptors] == [
@@ -92,7 +91,7 @@ def test_descriptors_and_their_order_equal_gaias(recorded: Recorded, gaia: GaiaV
 def test_codes_of_text_equal_gaias(recorded: Recorded) -> None:
     ours, _, description = recorded
 
-    for descriptor in ours.preprocessing.layout_.descriptors:
+    for descriptor in ours.preprocessing.layout.descriptors:
         if not descriptor.is_real:
             assert descriptor.codes == description["enum_maps"][descriptor.name]
 

@@ -25,7 +25,7 @@ from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.ground_truth import GroundTruth
 from trainer.models.svm import pairs
 from trainer.options import JobOptions
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 
 MISSING = why_no_native()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
@@ -135,10 +135,9 @@ def collection(request: pytest.FixtureRequest, shared_data: Path) -> Any:
 
 
 def recorded_splits(dataset: Any, name: str) -> Any:
-    chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
-    matrix = chain.fit_transform(dataset.values)
+    chain, matrix = fit_recipe(dataset.values, dataset.layout, name, dataset.template)
     fold_of = assign_folds(dataset.recordings, dataset.labels, 5, 1)
-    return split(matrix, chain.layout_, dataset.labels, fold_of)
+    return split(matrix, chain.layout, dataset.labels, fold_of)
 
 
 @pytest.mark.parametrize("name", ["basic", "gaussianized"])

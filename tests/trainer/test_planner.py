@@ -12,7 +12,7 @@ from trainer.grid.folds import Split, assign_folds
 from trainer.grid.planner import group, problem_of, same_experiment, scales_freely
 from trainer.grid.project import GAMMA_EXPONENTS, Combination, Project
 from trainer.grid.search import search, splits_of
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 
 GAMMAS = tuple(2.0**exponent for exponent in GAMMA_EXPONENTS)
 POLY = Project(preprocessings=("basic",), kernels=("poly",))
@@ -248,9 +248,8 @@ def test_the_order_of_preprocessings_decides_which_stands_for_which(make_dataset
 
 def test_the_scale_of_a_recipe_is_that_of_the_whole_dataset(make_dataset: Any) -> None:
     dataset = make_dataset()
-    chain = Preprocessing(dataset.layout, name="normalized")
 
-    matrix = chain.fit_transform(dataset.values)
+    chain, matrix = fit_recipe(dataset.values, dataset.layout, "normalized")
 
-    real = matrix[:, chain.layout_.real_columns]
+    real = matrix[:, chain.layout.real_columns]
     assert (real.min(), real.max()) == pytest.approx((0, 1), abs=1e-6)

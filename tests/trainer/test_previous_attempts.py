@@ -26,7 +26,7 @@ from trainer.layout import Layout
 from trainer.models.bundle import Model
 from trainer.models.fitting import fit
 from trainer.options import JobOptions
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 from trainer.preprocessing.patterns import matching
 from trainer.training import train
 
@@ -61,9 +61,9 @@ def test_codes_are_not_added_to_what_selects_other_descriptors(
 ) -> None:
     dataset = make_dataset()
 
-    chain = Preprocessing(dataset.layout, name=name).fit(dataset.values)
+    chain, _ = fit_recipe(dataset.values, dataset.layout, name)
 
-    assert all(descriptor.is_real for descriptor in chain.layout_.descriptors)
+    assert all(descriptor.is_real for descriptor in chain.layout.descriptors)
 
 
 def test_gaussianized_is_normal_and_not_uniform() -> None:
@@ -73,7 +73,7 @@ def test_gaussianized_is_normal_and_not_uniform() -> None:
         {"a": [f"r{n:03}" for n in range(200)], "b": [f"r{n:03}" for n in range(200, 400)]},
     )
 
-    values = Preprocessing(dataset.layout, name="gaussianized").fit_transform(dataset.values)
+    _, values = fit_recipe(dataset.values, dataset.layout, "gaussianized")
 
     within_one_deviation = (np.abs(values) < np.sqrt(0.5)).mean()
     assert within_one_deviation == pytest.approx(0.683, abs=0.01)  # uniform: 0.577
@@ -81,11 +81,10 @@ def test_gaussianized_is_normal_and_not_uniform() -> None:
 
 def test_normalized_scales_a_vector_as_a_whole_and_not_each_column(make_dataset: Any) -> None:
     dataset = make_dataset()
-    chain = Preprocessing(dataset.layout, name="normalized")
 
-    values = chain.fit_transform(dataset.values)
+    chain, values = fit_recipe(dataset.values, dataset.layout, "normalized")
 
-    mfcc = values[:, chain.layout_.keep([".lowlevel.mfcc.mean"])[1]]
+    mfcc = values[:, chain.layout.keep([".lowlevel.mfcc.mean"])[1]]
     assert (mfcc.min(), mfcc.max()) == pytest.approx((0, 1), abs=1e-6)
     assert (np.ptp(mfcc, axis=0) < 0.999).any()
 

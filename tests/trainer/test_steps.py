@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import erfinv
 
+from trainer.layout import Layout
+from trainer.preprocessing.fitting import fit_ranges, fit_ranks
 from trainer.preprocessing.steps import FEW_ROWS, Affine, RankGaussian
-from trainer.preprocessing.transforms import RangeScaler, RankGaussianizer
 
 FINITE = st.floats(-1e6, 1e6, width=32)
 COLUMN = st.lists(FINITE, min_size=2, max_size=30)
+ALONE = np.array([0])  # of a matrix of one column
 
 
 def gaussianized(training: Any, value: Any) -> Any:
@@ -39,7 +41,7 @@ def column(values: Any) -> Any:
 def test_ranks_equal_the_specification_worked_out_value_by_value(
     training: Any, others: Any
 ) -> None:
-    step = RankGaussianizer().fit(column(training)).step_
+    step = fit_ranks(column(training), ALONE)
 
     values = [*training, *others, -2e6, 2e6]
 
@@ -49,7 +51,7 @@ def test_ranks_equal_the_specification_worked_out_value_by_value(
 
 @given(COLUMN)
 def test_ranks_never_turn_the_order_round(training: Any) -> None:
-    step = RankGaussianizer().fit(column(training)).step_
+    step = fit_ranks(column(training), ALONE)
 
     mapped = step.apply(column(sorted([*training, -2e6, 0.5, 2e6]))).ravel()
 
@@ -71,14 +73,16 @@ def test_few_rows_get_the_ranks_that_they_get_among_many(training: Any, values: 
 
 
 def test_ties_take_the_upper_rank() -> None:
-    mapped = RankGaussianizer().fit_transform(column([0, 0, 0, 2])).ravel()
+    values = column([0, 0, 0, 2])
+
+    mapped = fit_ranks(values, ALONE).apply(values).ravel()
 
     assert len(set(mapped.tolist())) == 1
     assert mapped[0] == np.float32(erfinv(0.5))
 
 
 def test_what_lies_outside_maps_to_what_the_ends_map_to() -> None:
-    step = RankGaussianizer().fit(column([1, 2, 3, 4, 5])).step_
+    step = fit_ranks(column([1, 2, 3, 4, 5]), ALONE)
 
     low, first, last, high = step.apply(column([-99, 1, 5, 99])).ravel()
 
@@ -87,13 +91,15 @@ def test_what_lies_outside_maps_to_what_the_ends_map_to() -> None:
 
 
 def test_of_two_recordings_both_ranks_are_the_middle() -> None:
-    assert RankGaussianizer().fit_transform(column([3, 9])).tolist() == [[0], [0]]
+    values = column([3, 9])
+
+    assert fit_ranks(values, ALONE).apply(values).tolist() == [[0], [0]]
 
 
 def test_the_normal_distribution_lacks_the_square_root_of_two() -> None:
-    rng = np.random.default_rng(0)
+    values = column(np.random.default_rng(0).exponential(size=2000))
 
-    mapped = RankGaussianizer().fit_transform(rng.exponential(size=(2000, 1)))
+    mapped = fit_ranks(values, ALONE).apply(values)
 
     assert mapped.std() == pytest.approx(np.sqrt(0.5), abs=0.01)
 
@@ -104,7 +110,7 @@ def test_the_normal_distribution_lacks_the_square_root_of_two() -> None:
 def test_more_than_10_000_recordings_are_thinned_to_every_kth(count: int, kept: Any) -> None:
     values = np.random.default_rng(0).permutation(count).astype(np.float32)
 
-    step = RankGaussianizer().fit(values[:, None]).step_
+    step = fit_ranks(values[:, None], ALONE)
 
     stride = -(-count // 10_000)
     assert step.distribution.shape == (kept, 1)
@@ -115,7 +121,7 @@ def test_columns_that_are_not_ranked_pass_through_and_the_input_stays_as_it_was(
     X = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
     before = X.copy()
 
-    mapped = RankGaussianizer(columns=[1]).fit(X).step_.apply(X)
+    mapped = fit_ranks(X, np.array([1])).apply(X)
 
     assert mapped[:, 0].tolist() == [1, 3, 5]
     assert mapped[:, 1].tolist() != [2, 4, 6]
@@ -124,7 +130,7 @@ def test_columns_that_are_not_ranked_pass_through_and_the_input_stays_as_it_was(
 
 @given(COLUMN, FINITE)
 def test_scaling_rounds_to_float32_after_each_operation(training: Any, value: Any) -> None:
-    step = RangeScaler(independent=True).fit(column(training)).step_
+    step = fit_ranges(column(training), Layout.of_columns(1), independent=True)
     low, high = np.float32(min(training)), np.float32(max(training))
     f32 = np.float32
 
@@ -142,7 +148,7 @@ def test_scaling_rounds_to_float32_after_each_operation(training: Any, value: An
 
 
 def test_nothing_is_clipped() -> None:
-    step = RangeScaler().fit(column([0, 10])).step_
+    step = fit_ranges(column([0, 10]), Layout.of_columns(1))
 
     assert step.apply(column([-10, 20])).ravel().tolist() == [-1, 2]
 

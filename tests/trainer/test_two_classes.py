@@ -25,7 +25,8 @@ from trainer.grid.search import search
 from trainer.ground_truth import GroundTruth
 from trainer.models.fitting import fit
 from trainer.options import JobOptions
-from trainer.preprocessing.chain import InnerChain, Preprocessing
+from trainer.preprocessing.chain import fit_recipe
+from trainer.preprocessing.estimator import FeatureChain
 from trainer.training import train
 
 COLLECTIONS = ("mood_aggressive", "mood_happy")
@@ -90,11 +91,9 @@ def test_predictions_equal_those_of_scikit_learns_own_cross_validation(
     mood: Any, combination: Any
 ) -> None:
     dataset, fold_of = mood
-    chain = Preprocessing(dataset.layout, name=combination.preprocessing)
-    matrix = chain.fit_transform(dataset.values)
-    pipeline = make_pipeline(
-        InnerChain(chain.layout_), FunctionTransformer(np.float64), machine_of(combination)
-    )
+    chain, matrix = fit_recipe(dataset.values, dataset.layout, combination.preprocessing)
+    inner = FeatureChain(chain.layout, name="basic")  # which does nothing more to any of these
+    pipeline = make_pipeline(inner, FunctionTransformer(np.float64), machine_of(combination))
 
     theirs = cross_val_predict(pipeline, matrix, dataset.labels, cv=PredefinedSplit(fold_of))
 
@@ -107,8 +106,8 @@ def test_a_scaler_of_scikit_learns_own_gives_the_same_accuracy_but_for_rounding(
     # Independent of our transforms but for the choice of descriptors; text coded alike.
     combination = COMBINATIONS[1]
     dataset, fold_of = mood
-    chain = Preprocessing(dataset.layout, name="lowlevel")
-    matrix = chain.fit_transform(dataset.values).astype(np.float64)
+    _, matrix = fit_recipe(dataset.values, dataset.layout, "lowlevel")
+    matrix = matrix.astype(np.float64)
     pipeline = make_pipeline(MinMaxScaler(), machine_of(combination))
 
     theirs = cross_val_predict(pipeline, matrix, dataset.labels, cv=PredefinedSplit(fold_of))

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from trainer.dataset import Dataset
 from trainer.errors import DatasetError
@@ -219,6 +218,8 @@ def _check_groups(
 
 
 def _stratified(labels: Indices, groups: Indices, folds: int, seed: int) -> Indices:
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - takes two seconds
+
     fold_of = np.empty(len(labels), dtype=np.intp)
     # More folds than it has recordings of any class are refused by scikit-learn, those of fewer
     # classes warned of; fewer folds than asked for are what Gaia's rule gives there, too.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.descriptors import Float32
 from trainer.layout import Layout
-from trainer.preprocessing.chain import InnerChain
+from trainer.preprocessing.chain import fit_inner
 
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -97,11 +97,11 @@ def _split_one(
     held_out: NDArray[np.bool_],
     trained_on: NDArray[np.bool_],
 ) -> Split:
-    chain = InnerChain(layout).fit(matrix[trained_on])
+    chain = fit_inner(matrix[trained_on], layout)
     codes, class_of_code = by_first_appearance(labels[trained_on])
     return Split(
-        training=chain.transform(matrix[trained_on]).astype(np.float64, order="C"),
-        testing=chain.transform(matrix[held_out]).astype(np.float64, order="C"),
+        training=chain.apply(matrix[trained_on]).astype(np.float64, order="C"),
+        testing=chain.apply(matrix[held_out]).astype(np.float64, order="C"),
         training_codes=codes,
         class_of_code=class_of_code,
         testing_rows=np.flatnonzero(held_out),

@@ -31,7 +31,6 @@ from trainer.grid.native._native import Run, Task, instruction_sets
 from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
 from trainer.grid.native_paths import Path, Solved, Tally, paths_of, plan
 from trainer.grid.processors import usable_processors
-from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.models.svm import PairwiseSvm, pairs
 
 Float64 = NDArray[np.float64]
@@ -223,7 +222,9 @@ class NativeEngine:
         )
 
     @property
-    def _instead(self) -> SklearnEngine:
+    def _instead(self) -> Engine:
+        from trainer.grid.sklearn_engine import SklearnEngine  # noqa: PLC0415 - takes two seconds
+
         return SklearnEngine(self.jobs, self.max_iterations)
 
     def _threads_for(self, sets: Sequence[Rows]) -> int:

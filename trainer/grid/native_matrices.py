@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 
 from trainer.grid.folds import Split
 from trainer.grid.native._native import Products
@@ -128,6 +127,8 @@ def _refusal(rows: Rows, squares: Float64) -> str | None:
     # A value that is not finite makes its row's square so: as a rule this is all to look at.
     if rows.training.shape[1] and np.isfinite(squares).all():
         return None
+    from sklearn.utils import check_array  # noqa: PLC0415 - only for its words, and takes seconds
+
     try:
         for values in (rows.training, rows.testing):
             if values is rows.training or len(values):  # `fit` has no rows to test on

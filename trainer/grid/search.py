@@ -20,7 +20,7 @@ from trainer.grid.handover import suited
 from trainer.grid.planner import group, problem_of, problem_of_group, same_experiment
 from trainer.grid.project import Combination, Project
 from trainer.grid.scores import Scores, score
-from trainer.preprocessing.chain import Preprocessing
+from trainer.preprocessing.chain import fit_recipe
 
 Indices = NDArray[np.intp]
 
@@ -219,11 +219,10 @@ def splits_of(
     DatasetError
         The preprocessing leaves nothing of these recordings.
     """
-    chain = Preprocessing(dataset.layout, name=name, template=dataset.template)
-    matrix = chain.fit_transform(dataset.values)
-    if not chain.layout_.width:
+    chain, matrix = fit_recipe(dataset.values, dataset.layout, name, dataset.template)
+    if not chain.layout.width:
         raise DatasetError(f"preprocessing {name!r} leaves no descriptor of these documents")
-    splits = split(matrix, chain.layout_, dataset.labels, fold_of, training)
+    splits = split(matrix, chain.layout, dataset.labels, fold_of, training)
     if not all(split.training.shape[1] for split in splits):
         raise DatasetError(f"preprocessing {name!r} leaves a fold no descriptor that varies in it")
     return splits

@@ -18,7 +18,7 @@ from trainer.layout import Layout
 from trainer.models.bundle import Model
 from trainer.models.probability import Calibration, fit_sigmoids
 from trainer.models.svm import PairwiseSvm
-from trainer.preprocessing.chain import InnerChain, Preprocessing
+from trainer.preprocessing.chain import fit_inner, fit_recipe
 from trainer.preprocessing.steps import FittedStep
 
 Indices = NDArray[np.intp]
@@ -101,21 +101,22 @@ def fit(dataset: Dataset, chosen: Combination, engine: Engine) -> Fitted:
     DatasetError
         The preprocessing leaves no descriptor, or the machine cannot be trained on these values.
     """
-    chain = Preprocessing(dataset.layout, name=chosen.preprocessing, template=dataset.template)
-    matrix = chain.fit_transform(dataset.values)
-    inner = InnerChain(chain.layout_).fit(matrix)
-    if not len(inner.columns_):
+    chain, matrix = fit_recipe(
+        dataset.values, dataset.layout, chosen.preprocessing, dataset.template
+    )
+    inner = fit_inner(matrix, chain.layout)
+    if not len(inner.columns):
         raise DatasetError(f"preprocessing {chosen.preprocessing!r} leaves no descriptor")
-    inputs = inner.transform(matrix).astype(np.float64)
+    inputs = inner.apply(matrix).astype(np.float64)
     codes, label_of_code = by_first_appearance(dataset.labels)
     weights = class_weights(codes, balance=chosen.balance_classes)
     svm, outcome = _train(engine, inputs, codes, problem=problem_of(chosen), weights=weights)
-    kept = {chain.layout_.names[place] for place in chain.layout_.descriptor_of[inner.columns_]}
+    kept = {chain.layout.names[place] for place in chain.layout.descriptor_of[inner.columns]}
     return Fitted(
         problem=problem_of(chosen),
-        columns=chain.columns_[inner.columns_],
-        layout=chain.layout_.keep(kept)[0],
-        steps=(*(step.take(inner.columns_) for step in chain.steps_), inner.step_),
+        columns=chain.columns[inner.columns],
+        layout=chain.layout.keep(kept)[0],
+        steps=(*(step.take(inner.columns) for step in chain.steps), inner.step),
         inputs=inputs,
         codes=codes,
         label_of_code=label_of_code,

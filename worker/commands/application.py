@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import select
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,9 @@ class Application(click.Group):
             code = super().main(arguments, *rest, **options)
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
+            # Who presses Ctrl-C twice wants it ended, and not ended in the midst of ending.
+            with contextlib.suppress(ValueError):  # called by another thread than the main one
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
             click.echo("Interrupted.", err=True)
             code = INTERRUPTED
         except SystemExit as end:
