@@ -6,6 +6,7 @@ the same by way of a second driver, psycopg 3, which would let a URL pass that f
 """
 
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -80,10 +81,19 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     """A server for this process; its data are thrown away."""
     # Not pytest's tmp_path: that keeps the last three runs, which here are gigabytes.
     with (
-        tempfile.TemporaryDirectory(prefix="acoustic-tests-") as data,
+        tempfile.TemporaryDirectory(prefix="acoustic-tests-", dir=_in_memory()) as data,
         EmbeddedPostgres(Path(data), durable=False) as server,
     ):
         yield server
+
+
+def _in_memory() -> str | None:
+    """Give a folder in memory, where databases are copied six times as fast, if it has room."""
+    try:
+        room = shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return None
+    return "/dev/shm" if room > 4 * 2**30 else None
 
 
 @pytest.fixture(scope="session")
