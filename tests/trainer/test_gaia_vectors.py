@@ -122,6 +122,9 @@ def combination_of(entry: dict[str, Any]) -> Combination:
     )
 
 
+@pytest.mark.parametrize(
+    "make_engine", ["native", pytest.param("sklearn", marks=pytest.mark.slow)], indirect=True
+)
 def test_predictions_equal_gaias_over_its_whole_grid(
     gaia: GaiaVectors, make_engine: MakeEngine
 ) -> None:
