@@ -133,6 +133,20 @@ class RetiredError(SettingsError):
     """A profile names a model that was retired: what nobody wants is not computed, nor left out."""
 
 
+class IncompleteError(SettingsError):
+    """Models whose files are not where they should be.
+
+    Attributes
+    ----------
+    found
+        The others, whose files nobody has read yet: they may be damaged as well.
+    """
+
+    def __init__(self, problems: Sequence[str], found: Iterable[Wanted | None]) -> None:
+        super().__init__(problems)
+        self.found = tuple(one for one in found if one is not None)
+
+
 class Source(Protocol):
     """Where it stands which models are to be computed."""
 
@@ -168,7 +182,7 @@ class Published:
             if one.name == name
         ]
         if problems:
-            raise SettingsError(problems)
+            raise IncompleteError(problems, wanted)
         shown = {one.id for one in published if one.status == models.Status.SHOW}
         return [replace(one, is_required=one.id in shown) for one in wanted if one is not None]
 
@@ -209,7 +223,7 @@ class OfProfile:
         problems: list[str] = []
         wanted = [self._of(connection, e, published, files, problems) for e in self.profile.entries]
         if problems:
-            raise SettingsError(problems)
+            raise IncompleteError(problems, wanted)
         return [one for one in wanted if one is not None]
 
     def merge_values(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
@@ -334,7 +348,13 @@ class Models:
         return self._loaded
 
     def _renew(self) -> None:
-        wanted, others = self._link.run(self._listed)
+        try:
+            wanted, others = self._link.run(self._listed)
+        except IncompleteError as error:
+            if self._in_service:
+                raise
+            # Who starts it wants to mend all at once: what is wrong with the others, too.
+            raise SettingsError([*error.problems, *self._opened(error.found)[1]]) from error
         before = self._loaded
         if wanted == (before.wanted if before else ()):
             self._refused = None
@@ -365,7 +385,10 @@ class Models:
             raise error
 
     def _load(self, wanted: tuple[Wanted, ...], others: frozenset[int]) -> LoadedModels:
-        models_ = ModelSet(tuple(_distinct(wanted, self._open_all(wanted))))
+        opened, problems = self._opened(wanted)
+        if problems:
+            raise SettingsError(problems)
+        models_ = ModelSet(tuple(_distinct(wanted, opened)))
         self._tell_contradictions(wanted, models_)
         version = version_block(models_, self._source.merge_values(wanted))
         row = self._link.run(lambda connection: version_id(connection, version, "highlevel"))
@@ -385,10 +408,12 @@ class Models:
                 remedy=contradiction.remedy,
             )
 
-    def _open_all(self, wanted: Sequence[Wanted]) -> list[Model]:
+    def _opened(self, wanted: Sequence[Wanted]) -> tuple[list[Model], list[str]]:
+        """Open files that are not open yet, and say what is wrong with those that cannot be."""
         before = self._loaded
         known = dict(zip(before.wanted, before.models.models, strict=True)) if before else {}
-        opened, problems = [], []
+        opened: list[Model] = []
+        problems: list[str] = []
         for one in wanted:
             model = known.get(one)
             try:
@@ -399,9 +424,7 @@ class Models:
                 opened.append(model)
             except ModelError as error:
                 problems.append(f"model {one.name} {one.version} cannot be loaded: {error}")
-        if problems:
-            raise SettingsError(problems)
-        return opened
+        return opened, problems
 
 
 def _rows_of_models(

@@ -321,6 +321,25 @@ def test_a_model_that_is_not_whole_stops_the_worker_with_its_name(
 
 
 @pytest.mark.usefixtures("published")
+def test_all_models_that_are_not_whole_are_named_at_once(mirror: Mirror, start: Start) -> None:
+    names = ("danceability", "gender", "mood")
+    link, missing, damaged = (
+        mirror.models / mirror.value("SELECT path FROM worker.models WHERE name = :name", name=name)
+        for name in names
+    )
+    link.rename(mirror.folder / "elsewhere")
+    link.symlink_to(mirror.folder / "elsewhere")
+    missing.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
+
+    worker = start("--once")
+
+    assert worker.exit_code() == 2
+    printed = worker.printed.read_text()
+    assert [f"model {name} v1 cannot be loaded" in printed for name in names] == [True] * 3
+
+
+@pytest.mark.usefixtures("published")
 def test_what_the_trigger_missed_is_found(mirror: Mirror, work: Work) -> None:
     ids = mirror.recordings(10)
     mirror.rows("DELETE FROM worker.highlevel_queue")
