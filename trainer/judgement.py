@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from trainer.ground_truth import GroundTruth
 from trainer.layout import utf16
 from trainer.models.bundle import Model, Prediction
 from trainer.models.opening import open_model
+from trainer.near_ids import Wanted, beside
 from trainer.options import Missing
 from trainer.renaming import OtherNamesError, suggested
 from trainer.trained_on import TrainedOn
@@ -313,16 +314,15 @@ def evaluate(
         model = open_model(model)
     if not isinstance(ground_truth, GroundTruth):
         ground_truth = GroundTruth.read(Path(ground_truth))
+    wanted = Wanted(ground_truth.class_of)
     read: Iterable[Document] = (
-        documents.items()
-        if isinstance(documents, Mapping)
-        else _read(Path(documents), ground_truth)
+        documents.items() if isinstance(documents, Mapping) else _read(Path(documents), wanted)
     )
-    return judge(model, ground_truth, read, names=names, missing=missing)
+    return judge(model, ground_truth, read, names=names, missing=missing, wanted=wanted)
 
 
-def _read(path: Path, ground_truth: GroundTruth) -> Iterator[Document]:
-    for recording, document in read_documents([path], wanted=ground_truth.class_of):
+def _read(path: Path, wanted: Wanted) -> Iterator[Document]:
+    for recording, document in read_documents([path], wanted=wanted):
         try:
             yield recording, flatten(document)
         except DocumentError as error:
@@ -336,6 +336,7 @@ def judge(
     *,
     names: Mapping[str, str] | None = None,
     missing: Missing = "fail",
+    wanted: Wanted | None = None,
 ) -> Judgement:
     """Predict labelled recordings with a model, and set its answers beside the labels.
 
@@ -350,6 +351,8 @@ def judge(
         What classes of the model are called in the ground truth, where names differ.
     missing : {"fail", "leave out"}
         What to do with recordings that have no document.
+    wanted : Wanted, optional
+        By what the documents were chosen, if they were: it knows the ids of others.
 
     Raises
     ------
@@ -364,8 +367,9 @@ def judge(
     predictions: dict[str, Prediction] = {}
     unusable: dict[str, str] = {}
     seen: set[str] = set()
-    wanted = ((r, document) for r, document in documents if r in ground_truth.class_of)
-    while batch := list(islice(wanted, BATCH)):
+    asked = wanted or Wanted(ground_truth.class_of)
+    labelled = ((r, document) for r, document in documents if r in asked)
+    while batch := list(islice(labelled, BATCH)):
         usable: dict[str, LowLevel] = {}
         for recording, document in batch:
             if recording in predictions or recording in unusable or recording in usable:
@@ -382,7 +386,7 @@ def judge(
             rows = model.layout.matrix(list(usable.values()))
             seen |= {r for r, row in zip(usable, rows, strict=True) if known.has(r, row)}
     absent = tuple(r for r in ground_truth.class_of if r not in predictions and r not in unusable)
-    _check(ground_truth, predictions, unusable, absent, missing)
+    _check(ground_truth, predictions, unusable, absent, missing=missing, others=asked.others)
     return Judgement(
         model,
         ground_truth,
@@ -431,13 +435,15 @@ def _check(
     predictions: Mapping[str, Prediction],
     unusable: Mapping[str, str],
     absent: Sequence[str],
+    *,
     missing: Missing,
+    others: Collection[str],
 ) -> None:
     if absent and missing == "fail":
         raise DatasetError(
             f"{counted(len(absent), 'recording')} of the ground truth without low-level document: "
-            f"{listed(absent)}; give their documents too, take them out, or leave them out by name "
-            f'(--missing "leave out")'
+            f"{listed(absent)} ({beside(absent, others)}); mend the ids, give the documents too, "
+            f"take them out, or leave them out by name (--missing leave-out)"
         )
     if not predictions:
         recording, reason = next(
@@ -445,5 +451,5 @@ def _check(
         )
         raise DatasetError(
             f"none of {counted(len(ground_truth.class_of), 'recording')} can be used: "
-            f"{recording}: {reason}"
+            f"{recording}: {reason}" + (f" ({beside(absent, others)})" if absent else "")
         )

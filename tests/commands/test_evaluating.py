@@ -85,6 +85,20 @@ def test_names_are_mapped_and_what_is_missing_is_left_out_on_request(
     assert "gone" in result.stdout
 
 
+def test_ids_that_match_but_for_a_folder_are_told_beside_those_of_the_documents(
+    acoustic: Acoustic, model: Path, tmp_path: Path, members: dict[str, list[str]]
+) -> None:
+    mine = truth(
+        tmp_path, {name: [f"low/{r}.json" for r in of[:9]] for name, of in members.items()}
+    )
+
+    for arguments in ((), ("--missing", "leave-out")):
+        refused = acoustic("evaluate", model, mine, DOCUMENTS, *arguments)
+
+        assert refused.exit_code == 2
+        assert "all match but for folder and suffix" in refused.stderr
+
+
 def test_other_names_are_suggested_as_the_options_to_type(
     acoustic: Acoustic, model: Path, tmp_path: Path, members: dict[str, list[str]]
 ) -> None:

@@ -14,6 +14,7 @@ from trainer.errors import DatasetError, DocumentError
 from trainer.ground_truth import GroundTruth
 from trainer.judgement import Document, judge
 from trainer.models.opening import open_model
+from trainer.near_ids import Wanted
 from trainer.options import Missing
 from trainer.regular_files import open_regular
 from trainer.renaming import OtherNamesError
@@ -78,9 +79,15 @@ def carry_out(invocation: Invocation, order: Order) -> int:
     model = open_model(order.model)
     ground_truth = GroundTruth.read(order.ground_truth)
     with ended_by_signals(), progress.shown(invocation.notes) as told:
-        documents = _documents(order.documents, ground_truth, told)
+        wanted = Wanted(ground_truth.class_of)
+        documents = _documents(order.documents, wanted, told)
         with _by_option():
-            judged = judge(model, ground_truth, documents, names=order.names, missing=order.missing)
+            judged = judge(
+                *(model, ground_truth, documents),
+                names=order.names,
+                missing=order.missing,
+                wanted=wanted,
+            )
     with open_regular(order.model) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     report = {**judged.report(), "model": {"path": order.model.name, "sha256": digest}}
@@ -124,16 +131,13 @@ def _show_misclassified(invocation: Invocation, report: Mapping[str, Any]) -> No
         )
 
 
-def _documents(
-    paths: Sequence[Path], ground_truth: GroundTruth, told: progress.Watcher
-) -> Iterator[Document]:
-    wanted = ground_truth.class_of
+def _documents(paths: Sequence[Path], wanted: Wanted, told: progress.Watcher) -> Iterator[Document]:
     done = 0
     for item in items(paths):
         if item.recording not in wanted:
             continue
         done += 1
-        told(Progress(done=done, total=len(wanted), stage="documents"))
+        told(Progress(done=done, total=len(wanted.ids), stage="documents"))
         if item.error:
             yield item.recording, DocumentError(item.error)
             continue

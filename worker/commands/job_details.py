@@ -125,7 +125,8 @@ def _attempts(attempts: Sequence[Attempt]) -> Group:
 def _story(attempt: Attempt) -> str:
     """Say where it went on from and what went wrong, if anything."""
     resumed = number(at(attempt.progress, "resumed"))
-    went_on = f"{resumed:.0f} combinations were known from earlier attempts" if resumed else ""
+    were = "combination was" if resumed == 1 else "combinations were"
+    went_on = f"{resumed:.0f} {were} known from earlier attempts" if resumed else ""
     return "; ".join(filter(None, [went_on, attempt.error]))
 
 
