@@ -39,6 +39,9 @@ MAX_NAME = 500  # characters; without a limit, one long key in front of many sho
 
 Float32 = NDArray[np.float32]
 
+_NUMBERS = frozenset({float, int})
+_LEAVES = _NUMBERS | {list, str, bool, type(None)}
+
 
 @dataclass(frozen=True)
 class LowLevel:
@@ -153,8 +156,10 @@ def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 raise DocumentError(
                     f"the name '{_shown(name)}…' has more than {MAX_NAME} characters"
                 )
-            _check_storable(name, [name])
-            if isinstance(value, Mapping):
+            if not name.isascii() or "\0" in name:
+                _check_storable(name, [name])
+            # To ask an abstract class takes longer than all the rest.
+            if type(value) not in _LEAVES and isinstance(value, Mapping):
                 pending.append((name, value, depth + 1))
             else:
                 yield name, value
@@ -162,6 +167,8 @@ def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _as_list(name: str, value: Any) -> list[Any]:
     """Return the values of a descriptor: all numbers, or all text."""
+    if type(value) in _NUMBERS:
+        return [value]
     if not isinstance(value, list):
         return [_scalar(name, value)]
     if value and isinstance(value[0], list):
@@ -177,8 +184,10 @@ def _matrix(name: str, rows: list[Any]) -> list[Any]:
     """Flatten a list of lists the way Gaia does: its shape, then its values."""
     if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
         raise DocumentError(f"{_shown(name)} is a list of lists of different lengths")
-    values = [_scalar(name, item) for row in rows for item in row]
-    _check_types(name, values)
+    values = [item for row in rows for item in row]
+    if not _all_numbers(values):
+        values = [_scalar(name, item) for item in values]
+        _check_types(name, values)
     if values and isinstance(values[0], str):
         raise DocumentError(f"{_shown(name)} is a list of lists of text")
     return [len(rows), len(rows[0]), *values]
@@ -186,7 +195,7 @@ def _matrix(name: str, rows: list[Any]) -> list[Any]:
 
 def _all_numbers(values: list[Any]) -> bool:
     # The common case by far. bool is an int to isinstance, hence the exact types.
-    return all(type(item) is float or type(item) is int for item in values)
+    return set(map(type, values)) <= _NUMBERS
 
 
 def _scalar(name: str, value: Any) -> float | str:
