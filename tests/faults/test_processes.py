@@ -103,7 +103,7 @@ def test_a_training_that_the_kernel_kills_for_its_memory_says_so(
     service: Any, start_evaluator: Start, until: Until
 ) -> None:
     job = service.job()
-    with control_group("memory", "memory.limit_in_bytes", 48 * MEBIBYTE) as group:
+    with control_group("memory", "memory.limit_in_bytes", 8 * MEBIBYTE) as group:
         with service.documents_locked():
             evaluator = start_evaluator()
             service.wait_until_blocked()
