@@ -1,6 +1,8 @@
 """Telling from outside when a process is deep in its work, and how soon it leaves it."""
 
 import os
+import re
+import signal
 import time
 from pathlib import Path
 from subprocess import Popen
@@ -25,6 +27,13 @@ def wait_until_in_libsvm(process: int) -> None:
         assert time.monotonic() < deadline
         os.sched_yield()
     wait_until_busy(process)
+
+
+def catches(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    [caught] = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def spent(process: int) -> float:

@@ -2,8 +2,28 @@
 
 import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Never
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end a daemon that is still getting ready as it ends one that works: with 0.
+
+    Imports and models take seconds, and who stops a daemon meanwhile would be told of a failure.
+    There is nothing to give back yet. `worker.supervisor.Supervisor` heeds signals from there on.
+    """
+
+    def end(*_: object) -> Never:
+        os._exit(0)  # an exception might be swallowed by whatever is being imported
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def leave(code: int = 0) -> Never:

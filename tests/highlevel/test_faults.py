@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from schema import highlevel, pauses
+from tests.busy_processes import catches
 from tests.highlevel.mirror import CLASSES, Mirror, Start, document
 from trainer.inference import ModelSet
 from trainer.reading import Document
@@ -158,6 +159,20 @@ def test_four_workers_give_each_recording_its_outputs_once(mirror: Mirror, start
     assert mirror.duplicates() == []
     assert mirror.queue() == {}
     assert mirror.value("SELECT count(*) FROM version WHERE type = 'highlevel'") == 1
+
+
+@pytest.mark.fault("F17")
+@pytest.mark.usefixtures("published")
+def test_a_high_level_worker_that_is_still_getting_ready_stops_at_once(
+    start: Start, until: Until
+) -> None:
+    worker = start()
+    until(lambda: catches(worker.process.pid, signal.SIGTERM))
+
+    worker.process.send_signal(signal.SIGTERM)
+
+    assert worker.exit_code() == 0
+    assert worker.events() == []
 
 
 @pytest.mark.fault("F17")

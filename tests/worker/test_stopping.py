@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.busy_processes import catches
 from tests.conftest import Recovery
 
 Start = Callable[..., Any]
@@ -20,6 +21,19 @@ def test_an_idle_worker_stops_at_once(start_evaluator: Start, until: Until) -> N
     evaluator.process.send_signal(signal.SIGTERM)
 
     assert evaluator.exit_code() == 0
+
+
+@pytest.mark.fault("F17")
+def test_a_worker_that_is_still_getting_ready_stops_at_once(
+    start_evaluator: Start, until: Until
+) -> None:
+    evaluator = start_evaluator()
+    until(lambda: catches(evaluator.process.pid, signal.SIGTERM))
+
+    evaluator.process.send_signal(signal.SIGTERM)
+
+    assert evaluator.exit_code() == 0
+    assert evaluator.events() == []
 
 
 @pytest.mark.fault("F17", "F18")

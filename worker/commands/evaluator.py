@@ -4,6 +4,7 @@ import click
 
 from worker.commands.failures import daemon_settings, told_in_log
 from worker.commands.invocation import Invocation
+from worker.ending import ended_by_sigterm
 
 
 @click.command()
@@ -18,12 +19,13 @@ def evaluator(invocation: Invocation, *, once: bool) -> int:
     model's path back. SIGTERM ends it within ACOUSTIC_DRAIN_SECONDS; a job that cannot end by then
     is given back. Any number of evaluators may work on one database.
     """
-    # Further imports are below, so that wrong settings are told at once.
-    from worker.telemetry import KEYS  # noqa: PLC0415
+    with ended_by_sigterm():
+        # Further imports are below, so that wrong settings are told at once.
+        from worker.telemetry import KEYS  # noqa: PLC0415
 
-    settings = daemon_settings(invocation, keys=KEYS)
-    from worker.commands.connections import in_words  # noqa: PLC0415
-    from worker.evaluator import run  # noqa: PLC0415
+        settings = daemon_settings(invocation, keys=KEYS)
+        from worker.commands.connections import in_words  # noqa: PLC0415
+        from worker.evaluator import run  # noqa: PLC0415
 
-    with told_in_log(settings.log_format), in_words(settings.database_url):
-        return run(settings, once=once)
+        with told_in_log(settings.log_format), in_words(settings.database_url):
+            return run(settings, once=once)

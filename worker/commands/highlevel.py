@@ -13,6 +13,7 @@ from worker.commands.failures import daemon_settings, told_in_log
 from worker.commands.figures import pairs, table
 from worker.commands.invocation import Invocation
 from worker.commands.text import plain
+from worker.ending import ended_by_sigterm
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,17 +58,18 @@ def run(invocation: Invocation, *, once: bool, profile: Path | None, batch: int 
     may work on one database, on any number of hosts; one uses about one processor. With --once the
     exit code is 1 where recordings are left because the queue is paused.
     """
-    # Further imports are below, so that wrong settings are told at once.
-    from worker.telemetry import HIGHLEVEL_KEYS  # noqa: PLC0415
+    with ended_by_sigterm():
+        # Further imports are below, so that wrong settings are told at once.
+        from worker.telemetry import HIGHLEVEL_KEYS  # noqa: PLC0415
 
-    settings = daemon_settings(invocation, keys=HIGHLEVEL_KEYS)
-    if batch is not None:
-        settings = replace(settings, batch_size=batch)
-    from worker.commands.connections import in_words  # noqa: PLC0415
-    from worker.highlevel import run as run_worker  # noqa: PLC0415
+        settings = daemon_settings(invocation, keys=HIGHLEVEL_KEYS)
+        if batch is not None:
+            settings = replace(settings, batch_size=batch)
+        from worker.commands.connections import in_words  # noqa: PLC0415
+        from worker.highlevel import run as run_worker  # noqa: PLC0415
 
-    with told_in_log(settings.log_format), in_words(settings.database_url):
-        code = run_worker(settings, once=once, profile=profile)
+        with told_in_log(settings.log_format), in_words(settings.database_url):
+            code = run_worker(settings, once=once, profile=profile)
     return code or (_left_by_pause(invocation) if once else 0)
 
 
