@@ -408,6 +408,20 @@ def test_a_terminal_gets_a_table(
     assert "\x1b[" in written
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_a_reader_that_has_enough_ends_it_though_nothing_happens(
+    started: Start, database_url: str, job: Callable[..., UUID], how: tuple[str, ...]
+) -> None:
+    job()
+    process = started("jobs", "watch", *how, DATABASE_URL=database_url)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+
+    process.stdout.close()
+
+    assert process.wait(60) == 141
+
+
 def test_an_interrupted_watch_ends_with_130(
     started: Start, database_url: str, job: Callable[..., UUID]
 ) -> None:

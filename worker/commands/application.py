@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import io
 import os
-import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import click
 
+from worker.commands.readers import nobody_reads
 from worker.commands.shortage import SENTENCE, lacks_memory
 from worker.ending import leave
 
@@ -118,7 +118,8 @@ class Application(click.Group):
 
 
 def _report(error: Exception, *, debug: bool) -> int:
-    if isinstance(error, BrokenPipeError) and _nobody_reads():
+    # It may be another pipe than that of standard output that broke.
+    if isinstance(error, BrokenPipeError) and nobody_reads():
         return NOBODY_READS  # `… | head -1` has all that it wants
     if lacks_memory(error) and not debug:
         click.echo(SENTENCE, err=True)  # what is imported below would have no room either
@@ -127,14 +128,6 @@ def _report(error: Exception, *, debug: bool) -> int:
     from worker.commands.failures import report  # noqa: PLC0415
 
     return report(error, debug=debug)
-
-
-def _nobody_reads() -> bool:
-    """Whether it is the pipe of standard output that broke, and no other one."""
-    poll = select.poll()
-    with contextlib.suppress(io.UnsupportedOperation):
-        poll.register(sys.stdout, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -1,5 +1,7 @@
 """Jobs followed until they end: a live table for a person, a line for each change otherwise."""
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +28,7 @@ from worker.commands.job_status import (
     told_totals,
 )
 from worker.commands.job_table import JobTable
+from worker.commands.readers import nobody_reads
 from worker.commands.text import plain
 
 # Workers say how far they are every few seconds; looking more often shows nothing new.
@@ -72,8 +75,15 @@ Show = Callable[[Sight], None]
 
 
 def pause(took: float) -> None:
-    """Wait until it is time for the next look, after one that took so many seconds."""
-    time.sleep(max(SECONDS_BETWEEN_LOOKS, took / SHARE_OF_TIME))
+    """Wait until it is time for the next look, after one that took so many seconds.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads the output any more.
+    """
+    if nobody_reads(max(SECONDS_BETWEEN_LOOKS, took / SHARE_OF_TIME)):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def follow(
