@@ -18,7 +18,7 @@ from trainer.errors import DocumentError
 from trainer.figures import percent
 from trainer.reports import read_report
 from trainer.unlike_folds import unlike_folds
-from trainer.wording import counted
+from trainer.wording import counted, listed
 
 
 class Reporting(Protocol):
@@ -60,6 +60,8 @@ class Compared:
         Recordings whose actual class is another one in B; they are not counted either.
     cautions : tuple of str
         What makes one of the two look better than it is.
+    known : tuple of str
+        Which of the two, A or B, is of a model that was trained on some of the recordings.
     """
 
     both: int
@@ -71,6 +73,7 @@ class Compared:
     only_in_b: tuple[str, ...] = ()
     contradicting: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def recordings(self) -> int:
@@ -87,6 +90,11 @@ class Compared:
     @property
     def meaning(self) -> str:
         """What it means, in plain words."""
+        if self.known:
+            return (
+                f"No verdict: the model of {listed(self.known)} was trained on some of these "
+                f"recordings, which it may remember. Evaluate it on others, then compare."
+            )
         differing = self.only_a + self.only_b
         if not differing:
             return (
@@ -127,6 +135,7 @@ class Compared:
             "test": "McNemar, exact",
             "meaning": self.meaning,
             "cautions": list(self.cautions),
+            "known": list(self.known),
             "only_in_a": list(self.only_in_a),
             "only_in_b": list(self.only_in_b),
             "contradicting": list(self.contradicting),
@@ -180,6 +189,7 @@ def compare(first: Reported, second: Reported) -> Compared:
         only_in_b=tuple(r for r in b if r not in a),
         contradicting=tuple(r for r in shared if a[r][0] != b[r][0]),
         cautions=tuple(_cautions(first, second, alike)),
+        known=tuple(name for name, one in (("A", first), ("B", second)) if _trained_on(one)),
     )
 
 
@@ -209,13 +219,18 @@ def _cautions(
             f"choice flatters {more} more"
         )
     for name, one in (("A", first), ("B", second)):
-        evaluated = one.get("evaluated")
-        known = evaluated.get("trained_on") if isinstance(evaluated, Mapping) else None
-        if isinstance(known, int) and known > 0:
+        if known := _trained_on(one):
             yield (
-                f"the model of {name} was trained on {counted(known, 'recording')} of these, which "
-                f"it may remember"
+                f"the model of {name} was trained on {counted(known, 'recording')} that it was "
+                f"evaluated on, which it may remember"
             )
+
+
+def _trained_on(report: Mapping[str, Any]) -> int:
+    """Count the recordings of an evaluation that its model knew, as far as it says so."""
+    evaluated = report.get("evaluated")
+    known = evaluated.get("trained_on") if isinstance(evaluated, Mapping) else None
+    return known if isinstance(known, int) else 0
 
 
 def _report_of(reported: Reported) -> Mapping[str, Any]:

@@ -171,7 +171,12 @@ def bundle_of_job(connection: Connection, job: UUID, folder: Path) -> tuple[Path
     details = evaluation_jobs.show(connection, job)
     if details.status.status != "done":
         raise ModelError(f"job {job} is {details.status.status}: only one that is done has a model")
-    recorded = (details.result or {}).get("model")
+    if not details.result:
+        raise ModelError(
+            f"job {job} is done and has no result, so nothing says which model is its own: give "
+            "the model file in place of the job, or have it evaluated again"
+        )
+    recorded = details.result.get("model")
     digest = recorded.get("sha256") if isinstance(recorded, dict) else None
     if not isinstance(digest, str):
         raise ModelError(

@@ -190,6 +190,7 @@ def test_a_job_stands_for_its_bundle_by_digest(mirror: Mirror, job: Callable[...
     ("result", "status", "problem"),
     [
         (None, "failed", "is failed: only one that is done has a model"),
+        (None, "done", "is done and has no result, .* or have it evaluated again"),
         ({"history_path": "/data/x.history"}, "done", "by another program"),
         ({"model": {"sha256": "0" * 64}}, "done", "does not lie in"),
     ],

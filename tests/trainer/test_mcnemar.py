@@ -110,6 +110,14 @@ def test_what_flatters_one_of_the_two_is_said() -> None:
     assert compare(first, first).cautions == ()
 
 
+def test_memory_is_not_called_better() -> None:
+    compared = compare(report("-" * 26), report("+" * 26, evaluated={"trained_on": 26}))
+
+    assert compared.p < 0.05
+    assert compared.meaning.startswith("No verdict: the model of B was trained on")
+    assert compared.report()["known"] == ["B"]
+
+
 @pytest.mark.parametrize(
     ("only_a", "only_b", "said"),
     [
