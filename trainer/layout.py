@@ -192,5 +192,6 @@ def _misshapen(descriptor: Descriptor, document: LowLevel) -> str:
     name = descriptor.name.removeprefix(".")
     values = _values(descriptor, document)
     if values is None:
-        return f"{name} as text in place of {counted(descriptor.dimensions, 'number')}"
+        numbers = counted(descriptor.dimensions, "number")
+        return f"{name} as text or true or null for {numbers}"
     return f"{name} with {counted(len(values), 'value')} in place of {descriptor.dimensions}"

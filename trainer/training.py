@@ -112,7 +112,7 @@ def train(
     DatasetError
         No combination can be trained on these data.
     """
-    project = project or Project()
+    project = _project_of(dataset, project)
     account = account or Account()
     started = time.monotonic()
     solver = choose_engine(engine, jobs=jobs, memory=memory)
@@ -261,3 +261,11 @@ def _blas() -> str:
     found = [module for module in threadpool_info() if module["user_api"] == "blas"]
     names = (f"{m['internal_api']} {m['version']} {m.get('architecture') or ''}" for m in found)
     return ", ".join(sorted({name.strip() for name in names}))
+
+
+def _project_of(dataset: object, project: object) -> Project:
+    if isinstance(dataset, Dataset) and isinstance(project, Project | None):
+        return project or Project()
+    raise TypeError(
+        "train takes a Dataset, which Dataset.prepare makes of labels and documents, and a Project"
+    )

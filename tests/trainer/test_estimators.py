@@ -113,6 +113,11 @@ def test_output_columns_are_named_after_descriptors() -> None:
     assert list(frame.columns) == ["lowlevel.a[0]", "lowlevel.a[1]", "rhythm.b", "c"]
 
 
+def test_a_recipe_in_the_place_of_the_layout_is_told() -> None:
+    with pytest.raises(TypeError, match=r"layout is 'basic', .* FeatureChain"):
+        FeatureChain("basic").fit(np.eye(3))  # type: ignore[arg-type]
+
+
 def test_a_recipe_that_selects_nothing_is_an_error_in_a_pipeline() -> None:
     with pytest.raises(ValueError, match="the recipe 'lowlevel' selects none of the descriptors"):
         FeatureChain(name="lowlevel").fit(np.eye(3))

@@ -599,3 +599,8 @@ def test_what_the_preprocessing_could_not_use_is_said_with_what_that_means(
         "the preprocessing has no use for text in tonal.mood: the model goes by the other "
         "descriptors, as it should"
     )
+
+
+def test_files_in_the_place_of_a_dataset_are_told_what_makes_one() -> None:
+    with pytest.raises(TypeError, match=r"Dataset\.prepare makes of labels and documents"):
+        train("labels.json", "documents.jsonl")  # type: ignore[arg-type]

@@ -116,7 +116,7 @@ def unpack(content: bytes) -> tuple[Manifest, Arrays]:
         It is none, or is damaged; the message says how.
     """
     if content.startswith(HISTORY_MAGIC):
-        raise ValueError("it is a Gaia .history file")
+        raise ValueError("it is a Gaia .history file, which trainer.open_model reads")
     # Otherwise the first characters of a text file would be taken for the length of a header.
     require(content[8:9] == b"{", "it does not begin as a bundle does, nor as a Gaia .history")
     try:

@@ -101,6 +101,11 @@ class FeatureChain(TransformerMixin, BaseEstimator):
         return matrix
 
     def _layout_of(self, X: Float32) -> Layout:
+        if not isinstance(self.layout, Layout | None):
+            raise TypeError(
+                f"layout is {self.layout!r}, and has to be a Layout such as Dataset.layout; which "
+                f"recipe it is, name says: FeatureChain(layout, name='lowlevel')"
+            )
         layout = self.layout or Layout.of_columns(X.shape[1])
         if layout.width != X.shape[1]:
             raise ValueError(

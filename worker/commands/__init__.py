@@ -93,9 +93,9 @@ COMMANDS = {
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
-    epilog="Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's "
-    "schema does not fit this version, 4 the job that was run or watched failed, 130 interrupted, "
-    "143 ended by SIGTERM.",
+    epilog="Exit codes: 0 done, 1 not done, or not all of it, as the message says, 2 usage, "
+    "settings or input files, 3 the database's schema does not fit this version, 4 the job that "
+    "was run or watched failed, 130 interrupted, 143 ended by SIGTERM.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of every error.")
 @click.version_option(package_name="acoustic-workers", prog_name="acoustic")

@@ -1,8 +1,8 @@
 """The group behind ``acoustic``: commands loaded when they are called, and every error a sentence.
 
-Exit codes: 0 done, 1 unexpected, 2 usage, settings or input files, 3 the database's schema does not
-fit this version, 4 the one job that was run or watched failed, 130 interrupted (143 by SIGTERM),
-141 nobody reads the output any more.
+Exit codes: 0 done, 1 not done, or not all of it, as the message says, 2 usage, settings or input
+files, 3 the database's schema does not fit this version, 4 the one job that was run or watched
+failed, 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.
 """
 
 import contextlib

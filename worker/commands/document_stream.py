@@ -147,7 +147,9 @@ def _lines(path: Path, of_line: Callable[[Any], Any]) -> Iterator[Item]:
                     yield _abandoned(path, f"{broken} lines in a row hold no document")
                     return
     except (OSError, EOFError, zlib.error) as error:
-        yield Item(str(path), error=f"{path} cannot be read beyond line {number}: {error}")
+        where = f"beyond line {number}" if number else "at all"
+        advice = "it may have been cut or damaged on its way, so get it anew"
+        yield Item(str(path), error=f"{path} cannot be read {where} ({error}): {advice}")
 
 
 def _abandoned(path: Path, reason: str) -> Item:
