@@ -153,6 +153,7 @@ class HighLevelWorker:
         self._reported = 0
         self._drain = Drain(min(settings.drain_seconds, MOST_DRAIN_SECONDS), 0.0)
         self._exit_code: int | None = None
+        self._told_without_models = False
         self._log = structlog.get_logger("worker.highlevel")
         structlog.contextvars.bind_contextvars(worker=self._name)
         metrics.introduce(self._name, lambda: self._heartbeat.silent)
@@ -265,8 +266,9 @@ class HighLevelWorker:
         """Take in how a look ended."""
         error = self._lane.error
         if error is None:
-            if self._lane.without_models:
+            if self._lane.without_models and not self._told_without_models:
                 self._log.warning("no model is published; waiting for one")
+            self._told_without_models = self._lane.without_models
             if self._once and not self._supervisor.stops:
                 self._exit_code = DONE
         elif isinstance(error, Outage):

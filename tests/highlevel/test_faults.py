@@ -281,11 +281,13 @@ def test_it_waits_for_a_model_and_takes_up_new_ones(
     mirror: Mirror, start: Start, until: Until
 ) -> None:
     [first] = mirror.recordings(1)
-    worker = start()
+    worker = start(ACOUSTIC_POLL_SECONDS="0.05")
     until(lambda: "no model is published; waiting for one" in worker.events())
 
     mirror.publish("danceability")
     until(lambda: mirror.counts() == {first: 1})
+    # Said once, and not with every look.
+    assert worker.events().count("no model is published; waiting for one") == 1
     mirror.publish("gender")
     [second] = mirror.recordings(1)
 
