@@ -63,7 +63,10 @@ def explained(error: DBAPIError, url: str) -> str | None:
     said = _first_line(error.orig)
     code = getattr(error.orig, "pgcode", None)
     if code == _INSUFFICIENT_PRIVILEGE:
-        return f"The database refuses: {said}. Give the user of DATABASE_URL this right."
+        return (
+            f"The database refuses: {said}. The user of DATABASE_URL lacks this right: take one of "
+            "the role acoustic_worker, or ask in SQL, by worker.enqueue_evaluation and its like."
+        )
     if code in _IN_VAIN:
         return f"The database gave up: {said}. Somebody holds a lock; try again later."
     # An option that libpq does not know is found before any statement, and has no code.

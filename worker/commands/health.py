@@ -211,9 +211,8 @@ def _rights(connection: Connection) -> Iterator[Finding]:
         yield Finding("rights", "the user may do all that an evaluator does")
     for name, rights in missing:
         user = connection.engine.url.username or "the user of DATABASE_URL"
-        yield _trouble(
-            "rights", f"not all of {rights} on {name}", f"GRANT {rights} ON {name} TO {user};"
-        )
+        remedy = f"If it is to run daemons: GRANT {rights} ON {name} TO {user};"
+        yield _trouble("rights", f"not all of {rights} on {name}", remedy)
 
 
 def _legacy(connection: Connection) -> Iterator[Finding]:
