@@ -74,6 +74,11 @@ class Sight:
 Show = Callable[[Sight], None]
 
 
+def seconds_after(took: float) -> float:
+    """Return how long to wait for the next look, after one that took so many seconds."""
+    return max(SECONDS_BETWEEN_LOOKS, took / SHARE_OF_TIME)
+
+
 def pause(took: float) -> None:
     """Wait until it is time for the next look, after one that took so many seconds.
 
@@ -82,7 +87,7 @@ def pause(took: float) -> None:
     BrokenPipeError
         Nobody reads the output any more.
     """
-    if nobody_reads(max(SECONDS_BETWEEN_LOOKS, took / SHARE_OF_TIME)):
+    if nobody_reads(seconds_after(took)):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
