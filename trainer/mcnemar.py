@@ -61,7 +61,8 @@ class Compared:
     cautions : tuple of str
         What makes one of the two look better than it is.
     known : tuple of str
-        Which of the two, A or B, is of a model that was trained on some of the recordings.
+        Which of the two, A or B, is of a model that was trained on some of the recordings that it was
+        evaluated on: what it remembers is not compared.
     """
 
     both: int
@@ -92,8 +93,8 @@ class Compared:
         """What it means, in plain words."""
         if self.known:
             return (
-                f"No verdict: the model of {listed(self.known)} was trained on some of these "
-                f"recordings, which it may remember. Evaluate it on others, then compare."
+                f"No verdict: the model of {listed(self.known)} was trained on recordings "
+                f"that it was evaluated on, which it may remember. Evaluate it on others, then compare."
             )
         differing = self.only_a + self.only_b
         if not differing:
@@ -230,7 +231,7 @@ def _trained_on(report: Mapping[str, Any]) -> int:
     """Count the recordings of an evaluation that its model knew, as far as it says so."""
     evaluated = report.get("evaluated")
     known = evaluated.get("trained_on") if isinstance(evaluated, Mapping) else None
-    return known if isinstance(known, int) else 0
+    return max(0, known) if isinstance(known, int) else 0
 
 
 def _report_of(reported: Reported) -> Mapping[str, Any]:

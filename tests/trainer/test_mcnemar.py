@@ -116,6 +116,7 @@ def test_memory_is_not_called_better() -> None:
     assert compared.p < 0.05
     assert compared.meaning.startswith("No verdict: the model of B was trained on")
     assert compared.report()["known"] == ["B"]
+    assert compare(report("+"), report("-", evaluated={"trained_on": -1})).known == ()
 
 
 @pytest.mark.parametrize(
