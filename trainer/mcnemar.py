@@ -61,8 +61,8 @@ class Compared:
     cautions : tuple of str
         What makes one of the two look better than it is.
     known : tuple of str
-        Which of the two, A or B, is of a model that was trained on some of the recordings that it was
-        evaluated on: what it remembers is not compared.
+        Which of the two, A or B, is of a model that was trained on recordings that it was evaluated
+        on: then there is no verdict.
     """
 
     both: int
@@ -94,7 +94,8 @@ class Compared:
         if self.known:
             return (
                 f"No verdict: the model of {listed(self.known)} was trained on recordings "
-                f"that it was evaluated on, which it may remember. Evaluate it on others, then compare."
+                f"that it was evaluated on, which it may remember. Evaluate it on others, then "
+                f"compare."
             )
         differing = self.only_a + self.only_b
         if not differing:
