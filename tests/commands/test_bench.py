@@ -279,7 +279,7 @@ def test_all_preprocessings_are_720_combinations_and_normalized_is_solved_as_bas
 def test_hard_rows_meet_a_cap_on_both_sides_and_what_converged_is_equal(
     acoustic: Acoustic,
 ) -> None:
-    found = measured(acoustic, "--low-rank", "--max-iterations", "1000")
+    found = measured(acoustic, "--low-rank", "--label-noise", "1", "--max-iterations", "1000")
 
     assert found["figures"]["converged"] < 144
     assert 0 < found["figures"]["alternatives"]["pool"]["compared"] < 144 * 60

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.bench.made import low_rank_rows, made_dataset, made_rows
+from trainer.bench.made import made_dataset, made_rows
 from trainer.errors import OptionsError
 from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Engine, Problem, Solution
 from trainer.grid.folds import Split, assign_folds
@@ -80,7 +80,9 @@ class Order:
     preprocessings : tuple of str
         Each has 144 combinations.
     low_rank : bool
-        Rows of rank 3 with labels by chance, instead of data like descriptors.
+        Rows of rank 3, instead of data like descriptors.
+    label_noise : float
+        The share of labels that are by chance.
     against : tuple of str
         Of `ALTERNATIVES`: scikit-learn's SVC in one process, or in a pool of processes; that of
         scikit-learn-intelex in a pool.
@@ -103,6 +105,7 @@ class Order:
     classes: int
     preprocessings: tuple[str, ...] = ("basic",)
     low_rank: bool = False
+    label_noise: float = 0.0
     against: tuple[str, ...] = ("pool",)
     sample: int | None = None
     rounds: int = 3
@@ -285,8 +288,14 @@ def processes(order: Order) -> int:
 
 def made_splits(order: Order) -> tuple[dict[str, list[Split]], Indices]:
     """Make the data and what the machine gets of them, by preprocessing."""
-    make = low_rank_rows if order.low_rank else made_rows
-    rows, labels = make(order.n, order.d, order.classes, seed=order.seed)
+    rows, labels = made_rows(
+        order.n,
+        order.d,
+        order.classes,
+        seed=order.seed,
+        low_rank=order.low_rank,
+        label_noise=order.label_noise,
+    )
     dataset = made_dataset(rows, labels)
     fold_of = assign_folds(dataset.recordings, dataset.labels, FOLDS, order.seed)
     return {name: splits_of(dataset, name, fold_of) for name in order.preprocessings}, labels

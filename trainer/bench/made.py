@@ -12,6 +12,7 @@ Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 FACTORS = 40  # what descriptors have in common; they are strongly correlated
+LOW_RANK = 3  # factors of rows that have nothing else
 APART = 1.1  # between classes, in units of a factor: 60 to 90 % can be told apart
 NOISE = 2.0
 
@@ -19,7 +20,9 @@ NOISE = 2.0
 KINDS = (".lowlevel.melbands.mean", 375), (".lowlevel.mfcc.mean", 109), (".tonal.hpcp.mean", 190)
 
 
-def made_rows(n: int, d: int, classes: int, *, seed: int) -> tuple[Float64, Indices]:
+def made_rows(
+    n: int, d: int, classes: int, *, seed: int, low_rank: bool = False, label_noise: float = 0.0
+) -> tuple[Float64, Indices]:
     """Make correlated columns of which classes differ in a few factors.
 
     Parameters
@@ -27,6 +30,11 @@ def made_rows(n: int, d: int, classes: int, *, seed: int) -> tuple[Float64, Indi
     n, d, classes : int
         Rows, columns, and classes of equal size.
     seed : int
+    low_rank : bool
+        Three factors and nothing else, so the rows are of rank 3. With noisy labels these are what
+        libsvm takes longest for.
+    label_noise : float
+        The share of rows whose labels are dealt out anew among them; at 1 labels are mere chance.
 
     Returns
     -------
@@ -36,17 +44,15 @@ def made_rows(n: int, d: int, classes: int, *, seed: int) -> tuple[Float64, Indi
     """
     random = np.random.default_rng(seed)
     labels = np.arange(n) % classes
-    factors = random.normal(size=(n, FACTORS))
-    factors += APART * random.normal(size=(classes, FACTORS))[labels] / np.sqrt(FACTORS / 4)
-    rows = factors @ random.normal(size=(FACTORS, d))
-    return rows + NOISE * np.sqrt(FACTORS / 4) * random.normal(size=(n, d)), labels
-
-
-def low_rank_rows(n: int, d: int, classes: int, *, seed: int) -> tuple[Float64, Indices]:
-    """Make rows of rank 3 with labels that are mere chance: what libsvm takes longest for."""
-    random = np.random.default_rng(seed)
-    rows = random.normal(size=(n, 3)) @ random.normal(size=(3, d))
-    return rows, random.permutation(np.arange(n) % classes)
+    count = LOW_RANK if low_rank else FACTORS
+    factors = random.normal(size=(n, count))
+    factors += APART * random.normal(size=(classes, count))[labels] / np.sqrt(count / 4)
+    rows = factors @ random.normal(size=(count, d))
+    if not low_rank:
+        rows = rows + NOISE * np.sqrt(count / 4) * random.normal(size=(n, d))
+    noisy = random.permutation(n)[: round(label_noise * n)]
+    labels[noisy] = labels[random.permutation(noisy)]
+    return rows, labels
 
 
 def made_dataset(rows: Float64, labels: Indices) -> Dataset:

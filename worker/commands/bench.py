@@ -72,7 +72,14 @@ def bench() -> None:
     type=CommaSeparated(str, "names"),
     help="144 combinations each; all for the five of AcousticBrainz: 720.",
 )
-@click.option("--low-rank", is_flag=True, help="Rows of rank 3, labels by chance: hard.")
+@click.option("--low-rank", is_flag=True, help="Rows of rank 3: hard where labels are noisy.")
+@click.option(
+    "--label-noise",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of labels that are by chance.",
+)
 @click.option(
     "--max-iterations",
     default=10_000_000,
@@ -303,7 +310,9 @@ def _preprocessings(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[str, str]]:
-    kind = ", rank 3, labels by chance" if order.low_rank else ""
+    kind = ", rank 3" if order.low_rank else ""
+    if order.label_noise:
+        kind += f", {100 * order.label_noise:g} % of labels by chance"
     yield "data", f"{order.n} x {order.d}, {order.classes} classes, seed {order.seed}{kind}"
     low, high = figures.accuracy
     yield "accuracy", f"{low:.1f} to {high:.1f} %"

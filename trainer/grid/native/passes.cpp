@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#if defined(__AVX512F__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -39,12 +39,25 @@ inline Doubles load_part(const double* from, long count) {
     return vector;
 }
 
-// With AVX-512 said outright: GCC 12 takes five instructions for what is one.
+// Said outright where GCC 12 takes several instructions for what is one.
 inline Doubles widened(const float* from) {
 #if defined(__AVX512F__)
     return _mm512_cvtps_pd(_mm256_loadu_ps(from));
+#elif defined(__AVX2__)
+    return _mm256_cvtps_pd(_mm_loadu_ps(from));
 #else
     return __builtin_convertvector(load<Floats>(from), Doubles);
+#endif
+}
+
+// 0 in place of what is below it, or not a number.
+inline Doubles above_zero(Doubles x) {
+#if defined(__AVX512F__)
+    return _mm512_max_pd(x, _mm512_setzero_pd());
+#elif defined(__AVX2__)
+    return _mm256_max_pd(x, _mm256_setzero_pd());
+#else
+    return x > 0.0 ? x : Doubles{};
 #endif
 }
 
@@ -131,42 +144,108 @@ First update(double* f, const float* row_i, const float* row_j, double step_i, d
     return {even.value[0], even.index[0]};
 }
 
+// About 1 / x, too much or too little by a share of 2^-11 at most. What float32 cannot hold is not
+// lost: beyond its largest number it stands for itself, so the reciprocal is too large, and below
+// its smallest the reciprocal is infinite.
+inline Doubles reciprocal(Doubles x) {
+#if defined(__AVX512F__)
+    return _mm512_rcp14_pd(x);
+#elif defined(__AVX2__)
+    constexpr double LARGEST = 0x1p125;  // whose reciprocal is no subnormal number
+    x = _mm256_min_pd(x, _mm256_set1_pd(LARGEST));
+    return _mm256_cvtps_pd(_mm_rcp_ps(_mm256_cvtpd_ps(x)));
+#else
+    return 1.0 / x;
+#endif
+}
+
+// sum - 2 x, rounded once however it is done: twice a number is exact.
+inline Doubles less_twice(Doubles sum, Doubles x) {
+#if defined(__AVX512F__)
+    return _mm512_fnmadd_pd(x, _mm512_set1_pd(2.0), sum);
+#elif defined(__AVX2__)
+    return _mm256_fnmadd_pd(x, _mm256_set1_pd(2.0), sum);
+#else
+    return sum - 2.0 * x;
+#endif
+}
+
+// A bit for each lane that is not below.
+inline unsigned reaching(Doubles values, double least) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask(values, _mm512_set1_pd(least), _CMP_GE_OQ);
+#elif defined(__AVX2__)
+    return static_cast<unsigned>(
+        _mm256_movemask_pd(_mm256_cmp_pd(values, _mm256_set1_pd(least), _CMP_GE_OQ)));
+#elif defined(__SSE2__)
+    return static_cast<unsigned>(_mm_movemask_pd(_mm_cmpge_pd(values, _mm_set1_pd(least))));
+#else
+    unsigned lanes = 0;
+    for (int lane = 0; lane < LANES; ++lane) lanes |= (values[lane] >= least ? 1u : 0u) << lane;
+    return lanes;
+#endif
+}
+
+inline double largest_lane(Doubles values) {
+    for (int distance = LANES / 2; distance > 0; distance /= 2) {
+        const Doubles other = rotated(values, distance);
+        values = other > values ? other : values;
+    }
+    return values[0];
+}
+
+// Division costs more than all else of the pass, so gains are estimated first, and only those that
+// come near the largest are divided: mostly one, of which there is nothing more to find out. Between
+// these bounds estimates are as good as they are said to be; beyond them everything is divided.
+constexpr double NEAR = 1 - 0x1p-9;
+constexpr double SMALLEST_ESTIMATE = 1e-200, LARGEST_ESTIMATE = 1e200;
+
 Second second(const double* f, const double* low, const float* row, const double* diagonal,
-              double diagonal_i, double violation, long count) {
-    // Gains are never negative, so -1 marks what cannot be chosen.
-    Largest even(0.0), odd(0.0);
-    Doubles most_even = Doubles{} - INFINITE, most_odd = most_even;
-    Integers at = positions();
+              double diagonal_i, double violation, double* estimates, long count) {
     const auto both = [&](long k) {
         return violation + (load<Doubles>(f + k) + load<Doubles>(low + k));
     };
-    const auto gain = [&](long k, Doubles sum) {
-        Doubles curvature = (diagonal_i + load<Doubles>(diagonal + k)) - 2.0 * widened(row + k);
-        curvature = curvature > 0.0 ? curvature : Doubles{} + TAU;
-        return sum > 0.0 ? (sum * sum) / curvature : Doubles{} - 1.0;
+    const auto curvature = [&](long k) {
+        return less_twice(diagonal_i + load<Doubles>(diagonal + k), widened(row + k));
+    };
+    Doubles most_violating = Doubles{} - INFINITE, largest = {};
+    const auto estimate = [&](long k, Doubles sum) {
+        most_violating = sum > most_violating ? sum : most_violating;
+        const Doubles excess = above_zero(sum);
+        // Infinite where there is no curvature: then everything is divided.
+        const Doubles gain = (excess * excess) * reciprocal(above_zero(curvature(k)));
+        store(estimates + k, gain);
+        largest = gain > largest ? gain : largest;
     };
     long k = 0;
-    for (; k + 2 * LANES <= count; k += 2 * LANES) {
-        const Doubles a = both(k), b = both(k + LANES);
-        most_even = a > most_even ? a : most_even;
-        most_odd = b > most_odd ? b : most_odd;
-        even.take(gain(k, a), at);
-        odd.take(gain(k + LANES, b), at + LANES);
-        at += 2 * LANES;
+    for (; k + LANES <= count; k += LANES) estimate(k, both(k));
+    if (k < count) estimate(k, positions() + k < count ? both(k) : Doubles{} - INFINITE);
+
+    const double most = largest_lane(largest);
+    const bool estimated = most > SMALLEST_ESTIMATE && most < LARGEST_ESTIMATE;
+    const double least = estimated ? NEAR * most : -1.0;
+    long vectors = 0, last = 0;
+    unsigned lanes_of_last = 0;
+    for (k = 0; k < count; k += LANES) {  // without branches: none could be predicted
+        const unsigned lanes = reaching(load<Doubles>(estimates + k), least);
+        vectors += lanes != 0;
+        last = lanes ? k : last;
+        lanes_of_last = lanes ? lanes : lanes_of_last;
     }
-    for (; k < count; k += LANES, at += LANES) {
-        const Doubles a = at < count ? both(k) : Doubles{} - INFINITE;
-        most_even = a > most_even ? a : most_even;
-        even.take(gain(k, a), at);
+    const double violating = largest_lane(most_violating);
+    if (estimated && vectors == 1 && (lanes_of_last & (lanes_of_last - 1)) == 0)
+        return {violating, last + __builtin_ctz(lanes_of_last)};
+
+    Largest found(0.0);  // gains are never negative, so -1 marks what cannot be chosen
+    for (k = 0; k < count; k += LANES) {
+        if (estimated && !reaching(load<Doubles>(estimates + k), least)) continue;
+        const Doubles sum = positions() + k < count ? both(k) : Doubles{} - INFINITE;
+        const Doubles curved = curvature(k);
+        const Doubles gain = (sum * sum) / (curved > 0.0 ? curved : Doubles{} + TAU);
+        found.take(sum > 0.0 ? gain : Doubles{} - 1.0, positions() + k);
     }
-    even.join(odd);
-    even.join_lanes();
-    most_even = most_odd > most_even ? most_odd : most_even;
-    for (int distance = LANES / 2; distance > 0; distance /= 2) {
-        const Doubles other = rotated(most_even, distance);
-        most_even = other > most_even ? other : most_even;
-    }
-    return {most_even[0], even.index[0]};
+    found.join_lanes();
+    return {violating, found.index[0]};
 }
 
 void add(double* sums, const float* row, double factor, long count) {

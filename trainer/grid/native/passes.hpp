@@ -33,9 +33,9 @@ struct Passes {
                     double step_j, const double* up, long count);
 
     // The last of the largest gains (violation + f)^2 / curvature among those with
-    // violation + f + low > 0.
-    Second (*second)(const double* f, const double* low, const float* row,
-                     const double* diagonal, double diagonal_i, double violation, long count);
+    // violation + f + low > 0. `estimates` is room, padded.
+    Second (*second)(const double* f, const double* low, const float* row, const double* diagonal,
+                     double diagonal_i, double violation, double* estimates, long count);
 
     // sums += row * factor; each product and each sum is rounded by itself.
     void (*add)(double* sums, const float* row, double factor, long count);

@@ -56,7 +56,8 @@ private:
     Indices order_;
     Doubles f_, alpha_, sign_, C_, diagonal_;
     Doubles up_, low_;  // 0 where alpha can move that way along its sign, else -infinity
-    First first_;       // of the next working set
+    Doubles estimates_;  // room for a pass
+    First first_;        // of the next working set
 
     // The part of f that vectors at their upper bound make, in the kernel's order; needed only
     // when what was shrunk comes back, so changes wait in a list until then.
@@ -88,6 +89,7 @@ Solver::Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const P
       diagonal_(kernel.diagonal.begin(), kernel.diagonal.end()),
       up_(count_ + PADDING, -INFINITE),
       low_(count_ + PADDING, -INFINITE),
+      estimates_(count_ + PADDING),
       bounded_part_(count_),
       reordered_(room),
       version_of_row_(count_, -1) {
@@ -142,7 +144,8 @@ bool Solver::select(long& i, long& j) {
     i = first_.index;
     if (i < 0) return false;
     const Second second = passes_.second(f_.data(), low_.data(), row(i), diagonal_.data(),
-                                         diagonal_[i], first_.violation, active_);
+                                         diagonal_[i], first_.violation, estimates_.data(),
+                                         active_);
     j = second.index;
     return j >= 0 && !(second.violation < limits_.tolerance);
 }
