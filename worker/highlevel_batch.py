@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, text
@@ -14,16 +15,19 @@ from schema.highlevel import Outputs, Recording
 from trainer.errors import DocumentError
 from trainer.highlevel import high_level_document, parse_documents
 from trainer.inference import Predictions
+from trainer.models.svm import BLOCK
 from trainer.reading import Document
+from worker.background import one_at_a_time
 from worker.conclusion import sentence
 from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of
 from worker.highlevel_models import LoadedModels, Predict
 from worker.supervisor import Backoff
 from worker.watchdog import watched
 
-# Documents in memory at once, however many are claimed together: so many, or those that have so
-# many characters, the last one included. Parsed they take some six times as much.
-_CHUNK = 200
+# What is computed at once of a batch, while the server writes what was computed before: so many
+# documents, or those that have so many characters, the last one included. Parsed they take some six
+# times as much, and there are two such chunks in memory. A machine takes rows in blocks.
+_CHUNK = 2 * BLOCK
 _CHUNK_CHARACTERS = 32 * 2**20
 
 # A batch takes tenths of a second. What takes this long never ends, or the host is not fit for it.
@@ -36,8 +40,12 @@ _MOST_REFUSED_SECONDS = 30.0
 _Parsed = tuple[Recording, Document]
 
 # A transaction that waits for a computation is idle to the server, whose own limit for that is a
-# setting of the session.
-SERVER_PATIENCE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
+# setting of the session. And a session plans the check of a foreign key once: of tables that were
+# empty when they were analysed it would read all for each row, until they are analysed again.
+SERVER_SETTINGS = text("""
+    SELECT set_config('idle_in_transaction_session_timeout', :limit, true),
+           set_config('enable_seqscan', 'off', true)
+""")
 _SERVER_MARGIN = 30.0
 
 
@@ -54,7 +62,8 @@ class Tally:
     processor
         Processor time of this process in between, in seconds.
     seconds
-        By stage: claim, read, parse, predict, compose, write, commit.
+        By stage: claim, read, parse, predict, compose, write, commit. Writing goes on beside parse,
+        predict and compose, so the sum may be more than the time that passed.
     """
 
     recordings: int = 0
@@ -237,15 +246,19 @@ class Batches:
     def _work(self, connection: Connection, ids: Sequence[int], loaded: LoadedModels) -> _Outcome:
         outcome = _Outcome()
         limit = PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids) + _SERVER_MARGIN
-        connection.execute(SERVER_PATIENCE, {"limit": f"{limit:.0f}s"})
+        connection.execute(SERVER_SETTINGS, {"limit": f"{limit:.0f}s"})
         held = highlevel.lock(connection, ids, worker=self._worker)
         recordings = highlevel.read(connection, held, models=loaded.known)
-        while chunk := self._chunk(recordings):
-            outputs, refused = self._compute(chunk, loaded)
-            with self.tally.timing("write"):
-                self._write(connection, chunk, outputs, refused, loaded)
-            outcome.recordings += len(outputs)
-            outcome.refused |= refused
+        chunk = self._chunk(recordings)
+        with one_at_a_time("high-level write") as writing:
+            while chunk:
+                outputs, refused = self._compute(chunk, loaded)
+                writing.wait()  # the connection is for one thread at a time
+                following = self._chunk(recordings)
+                writing.start(partial(self._write, connection, chunk, outputs, refused, loaded))
+                outcome.recordings += len(outputs)
+                outcome.refused |= refused
+                chunk = following
         return outcome
 
     def _chunk(self, recordings: Iterator[Recording]) -> list[Recording]:
@@ -270,20 +283,16 @@ class Batches:
         loaded: LoadedModels,
     ) -> None:
         digest = loaded.models.digest
-        highlevel.write(
-            connection,
-            outputs,
-            build_sha1=digest,
-            version=loaded.version_id,
-        )
-        highlevel.fail(
-            connection,
-            {identifier: one.reason for identifier, one in refused.items()},
-            worker=self._worker,
-            build_sha1=digest,
-            refused_by={identifier: one.models for identifier, one in refused.items()},
-        )
-        self._let_go(connection, [one for one in recordings if one.id not in refused], loaded)
+        with self.tally.timing("write"):
+            highlevel.write(connection, outputs, build_sha1=digest, version=loaded.version_id)
+            highlevel.fail(
+                connection,
+                {identifier: one.reason for identifier, one in refused.items()},
+                worker=self._worker,
+                build_sha1=digest,
+                refused_by={identifier: one.models for identifier, one in refused.items()},
+            )
+            self._let_go(connection, [one for one in recordings if one.id not in refused], loaded)
 
     def _let_go(
         self, connection: Connection, done: Sequence[Recording], loaded: LoadedModels

@@ -445,3 +445,26 @@ def test_a_batch_of_large_documents_is_done_in_parts(
     assert max(together) <= 3
     assert sum(together) == len(ids)
     assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+@pytest.mark.usefixtures("published")
+def test_an_error_in_a_later_part_of_a_batch_leaves_nothing_of_the_parts_before(
+    mirror: Mirror, work: Work
+) -> None:
+    ids = mirror.recordings(60)
+    parts: list[int] = []
+    written: list[int] = []
+
+    def predict(models: ModelSet, documents: Sequence[Document]) -> Any:
+        parts.append(len(documents))
+        if len(parts) == 2:
+            raise ArithmeticError("in the second part")
+        if len(parts) == 3:
+            written.extend(mirror.counts().values())
+        return models.predict(documents)
+
+    work(predict=predict)
+
+    assert parts[:3] == [48, 12, 1]
+    assert written == []
+    assert mirror.counts() == dict.fromkeys(ids, ALL)
