@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class Background:
@@ -15,9 +16,10 @@ class Background:
     def __init__(self, name: str) -> None:
         self._name = name
         self._thread: threading.Thread | None = None
+        self._result: Any = None
         self._error: Exception | None = None
 
-    def start(self, call: Callable[[], None]) -> None:
+    def start(self, call: Callable[[], object]) -> None:
         """Begin a call; the one before must have been waited for."""
         if self._thread is not None:
             raise RuntimeError("nobody has waited for the call before")
@@ -26,21 +28,23 @@ class Background:
         )
         self._thread.start()
 
-    def wait(self) -> None:
-        """Wait for the end of the call, if there is one, and raise what it raised."""
+    def wait(self) -> Any:
+        """Wait for the end of the call; give what it gave, or raise what it raised."""
         self._join()
-        error, self._error = self._error, None
+        result, error = self._result, self._error
+        self._result = self._error = None
         if error is not None:
             raise error
+        return result
 
     def _join(self) -> None:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def _run(self, call: Callable[[], None]) -> None:
+    def _run(self, call: Callable[[], object]) -> None:
         try:
-            call()
+            self._result = call()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error
 

@@ -24,9 +24,10 @@ from worker.highlevel_models import LoadedModels, Predict
 from worker.supervisor import Backoff
 from worker.watchdog import watched
 
-# What is computed at once of a batch, while the server writes what was computed before: so many
-# documents, or those that have so many characters, the last one included. Parsed they take some six
-# times as much, and there are two such chunks in memory. A machine takes rows in blocks.
+# What is computed at once of a batch, while the server writes what was computed before and gives
+# what comes next: so many documents, or those that have so many characters, the last one included.
+# There are three such chunks in memory, one of them parsed, which takes some six times as much. A
+# machine takes rows in blocks.
 _CHUNK = 2 * BLOCK
 _CHUNK_CHARACTERS = 32 * 2**20
 
@@ -62,8 +63,8 @@ class Tally:
     processor
         Processor time of this process in between, in seconds.
     seconds
-        By stage: claim, read, parse, predict, compose, write, commit. Writing goes on beside parse,
-        predict and compose, so the sum may be more than the time that passed.
+        By stage: claim, read, parse, predict, compose, write, commit. Reading and writing go on
+        beside parse, predict and compose, so the sum may be more than the time that passed.
     """
 
     recordings: int = 0
@@ -102,6 +103,15 @@ class _Refusal:
     reason: str
     models: frozenset[int] = frozenset()
     is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """What became of recordings: `outputs` of some, a reason for what others do not get."""
+
+    recordings: Sequence[Recording]
+    outputs: Sequence[Outputs]
+    refused: Mapping[int, _Refusal]
 
 
 @dataclass
@@ -249,16 +259,23 @@ class Batches:
         connection.execute(SERVER_SETTINGS, {"limit": f"{limit:.0f}s"})
         held = highlevel.lock(connection, ids, worker=self._worker)
         recordings = highlevel.read(connection, held, models=loaded.known)
-        chunk = self._chunk(recordings)
-        with one_at_a_time("high-level write") as writing:
+
+        def turn(computed: _Computed | None) -> list[Recording]:
+            """Write what was computed and read what is next, all that needs the connection."""
+            if computed is not None:
+                self._write(connection, computed, loaded)
+            return self._chunk(recordings)
+
+        computed: _Computed | None = None
+        chunk = turn(None)
+        with one_at_a_time("high-level input and output") as background:
             while chunk:
-                outputs, refused = self._compute(chunk, loaded)
-                writing.wait()  # the connection is for one thread at a time
-                following = self._chunk(recordings)
-                writing.start(partial(self._write, connection, chunk, outputs, refused, loaded))
-                outcome.recordings += len(outputs)
-                outcome.refused |= refused
-                chunk = following
+                background.start(partial(turn, computed))
+                computed = self._compute(chunk, loaded)
+                outcome.recordings += len(computed.outputs)
+                outcome.refused |= computed.refused
+                chunk = background.wait()
+        turn(computed)
         return outcome
 
     def _chunk(self, recordings: Iterator[Recording]) -> list[Recording]:
@@ -274,17 +291,13 @@ class Batches:
                 characters += len(recording.document or "")
         return chunk
 
-    def _write(
-        self,
-        connection: Connection,
-        recordings: Sequence[Recording],
-        outputs: Sequence[Outputs],
-        refused: Mapping[int, _Refusal],
-        loaded: LoadedModels,
-    ) -> None:
-        digest = loaded.models.digest
+    def _write(self, connection: Connection, computed: _Computed, loaded: LoadedModels) -> None:
+        digest, refused = loaded.models.digest, computed.refused
+        done = [one for one in computed.recordings if one.id not in refused]
         with self.tally.timing("write"):
-            highlevel.write(connection, outputs, build_sha1=digest, version=loaded.version_id)
+            highlevel.write(
+                connection, computed.outputs, build_sha1=digest, version=loaded.version_id
+            )
             highlevel.fail(
                 connection,
                 {identifier: one.reason for identifier, one in refused.items()},
@@ -292,7 +305,7 @@ class Batches:
                 build_sha1=digest,
                 refused_by={identifier: one.models for identifier, one in refused.items()},
             )
-            self._let_go(connection, [one for one in recordings if one.id not in refused], loaded)
+            self._let_go(connection, done, loaded)
 
     def _let_go(
         self, connection: Connection, done: Sequence[Recording], loaded: LoadedModels
@@ -306,9 +319,7 @@ class Batches:
         for rest, recordings in by_rest.items():
             highlevel.leave(connection, recordings, sorted(rest), worker=self._worker)
 
-    def _compute(
-        self, recordings: Sequence[Recording], loaded: LoadedModels
-    ) -> tuple[list[Outputs], dict[int, _Refusal]]:
+    def _compute(self, recordings: Sequence[Recording], loaded: LoadedModels) -> _Computed:
         """Give the outputs that recordings lack, and why there are none or some are missing.
 
         A document that cannot be used fails at its first attempt: it says the same every time.
@@ -328,7 +339,7 @@ class Batches:
             left = self._predict_all(usable, parsed, loaded, outputs)
             if left:
                 raise AssertionError("a document was refused by models that can use it")
-        return outputs, refused
+        return _Computed(recordings, outputs, refused)
 
     def _predict_all(
         self,
