@@ -39,9 +39,11 @@ for time in 1 2 3; do # the pool takes a third longer at one time than at anothe
 done
 show bench grid --n 2000 --d 300 --classes 4 --sample 36 --rounds 5 --against-rounds 1 --also avx2,one-thread
 
-# Hard: rows of rank 3, labels by chance.
-show bench grid --n 600 --d 300 --classes 2 --low-rank --max-iterations 100000 --sample 36 --rounds 3 --against-rounds 1 --also avx2,one-thread
-show bench grid --n 600 --d 300 --classes 4 --low-rank --max-iterations 100000 --sample 18 --rounds 1 --against-rounds 1
+# Hard: rows of rank 3 with noisy labels. The higher the cap on iterations, the less it matters what
+# both sides do but iterate.
+show bench grid --n 2000 --d 300 --classes 4 --low-rank --label-noise 0.2 --max-iterations 10000 --sample 18 --rounds 3 --against-rounds 1 --also avx2,one-thread
+show bench grid --n 600 --d 300 --classes 2 --low-rank --label-noise 1 --max-iterations 100000 --sample 36 --rounds 3 --against-rounds 1 --also avx2,one-thread
+show bench grid --n 600 --d 300 --classes 4 --low-rank --label-noise 1 --max-iterations 100000 --sample 18 --rounds 1 --against-rounds 1
 
 # What is large.
 show bench grid --n 5000 --d 700 --classes 4 --preprocessing all --against none --rounds 1

@@ -23,10 +23,13 @@ class Background:
         """Begin a call; the one before must have been waited for."""
         if self._thread is not None:
             raise RuntimeError("nobody has waited for the call before")
-        self._thread = threading.Thread(
-            target=self._run, args=(call,), name=self._name, daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(call,), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads: then it is made here, and now
+            self._run(call)
+        else:
+            self._thread = thread
 
     def wait(self) -> Any:
         """Wait for the end of the call; give what it gave, or raise what it raised."""

@@ -59,6 +59,19 @@ def test_the_error_of_a_block_comes_first_and_the_call_has_ended_by_then() -> No
     assert ended.is_set()
 
 
+def test_a_call_is_made_all_the_same_where_there_are_no_more_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    with one_at_a_time("call") as background:
+        background.start(lambda: "made")
+        assert background.wait() == "made"
+
+
 def test_a_call_that_nobody_waited_for_is_not_forgotten() -> None:
     with one_at_a_time("call") as background:
         background.start(lambda: None)
