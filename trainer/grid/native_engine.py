@@ -99,7 +99,7 @@ class NativeEngine:
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
     squared differences, products add up in another order (and are fused with the addition on AVX2
-    and AVX-512), and e**x differs by a unit in the last place for about 2 % of x. A decision that
+    and AVX-512), and e**x differs by a unit in the last place for about 1 % of x. A decision that
     is 0 but for such bits may thus fall to the other side. It cannot where the kernel values are
     exact: those of polynomial kernels where inner products and their cubes are (zeros, small
     integers, few binary places), those of radial ones between copies of a row. Nor can it, whatever
