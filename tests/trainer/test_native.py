@@ -237,6 +237,25 @@ def test_every_instruction_set_takes_the_same_steps() -> None:
         np.testing.assert_array_equal(one.machine.coefficients, trained[0].machine.coefficients)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_every_instruction_set_takes_the_same_steps_near_the_end_of_float32(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sizes = random.choice([1.0, 2e5], size=60)
+    values = np.round(random.integers(-9, 10, size=(60, 2)) * sizes[:, None])
+    problem = Problem("poly", 1.0, 1.0)  # of integers: kernel values are exact, up to 1e38
+
+    trained = [
+        NativeEngine(1, instruction_set=name, max_iterations=200).train(
+            values, np.arange(60) % 2, problem=problem, weights=np.ones(2)
+        )
+        for name in instruction_sets()
+    ]
+
+    assert all(one.finite for one in trained)
+    for one in trained:
+        np.testing.assert_array_equal(one.machine.coefficients, trained[0].machine.coefficients)
+
+
 def test_an_instruction_set_that_is_not_there_is_refused() -> None:
     with pytest.raises(OptionsError, match="'mmx' is not available on this processor: use "):
         NativeEngine(instruction_set="mmx")

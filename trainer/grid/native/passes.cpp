@@ -144,16 +144,14 @@ First update(double* f, const float* row_i, const float* row_j, double step_i, d
     return {even.value[0], even.index[0]};
 }
 
-// About 1 / x, too much or too little by a share of 2^-11 at most. What float32 cannot hold is not
-// lost: beyond its largest number it stands for itself, so the reciprocal is too large, and below
-// its smallest the reciprocal is infinite.
+// About 1 / x, too much or too little by a share of 2^-11 at most; infinite where it is 0, and where
+// float32 cannot hold as much in place of x or of 1 / x.
 inline Doubles reciprocal(Doubles x) {
 #if defined(__AVX512F__)
     return _mm512_rcp14_pd(x);
 #elif defined(__AVX2__)
-    constexpr double LARGEST = 0x1p125;  // whose reciprocal is no subnormal number
-    x = _mm256_min_pd(x, _mm256_set1_pd(LARGEST));
-    return _mm256_cvtps_pd(_mm_rcp_ps(_mm256_cvtpd_ps(x)));
+    const Doubles inside = _mm256_cmp_pd(x, _mm256_set1_pd(0x1p125), _CMP_LT_OQ);
+    return _mm256_cvtps_pd(_mm_rcp_ps(_mm256_cvtpd_ps(_mm256_and_pd(x, inside))));
 #else
     return 1.0 / x;
 #endif
