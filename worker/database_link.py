@@ -18,9 +18,13 @@ Result = TypeVar("Result")
 _MOST_SECONDS = 10.0
 
 # Beginnings of SQLSTATE that no value in a statement causes: a database that is read only; a role,
-# database or schema that is not there; a right, table or column that is missing. Not all of 25: a
-# transaction that was idle too long may be one of a document that takes too long.
-_REFUSALS = ("25006", "28", "3D", "3F", "42")
+# database or schema that is not there; a right, table or column that is missing; a disk or memory
+# that is full. Not all of 25: a transaction that was idle too long may be one of a document that
+# takes too long.
+_REFUSALS = ("25006", "28", "3D", "3F", "42", "53")
+
+# A statement took longer than it may, or waited for a lock.
+_TOO_LONG = ("57014", "55P03")
 
 
 class Outage(Exception):  # noqa: N818 - what it is, not whose error
@@ -176,16 +180,24 @@ def is_outage(error: SQLAlchemyError) -> bool:
     )
 
 
-def is_refusal(error: BaseException) -> bool:
+def is_refusal(error: BaseException | None) -> bool:
     """Tell an error that an operator has to mend at the database, whatever was to be written."""
-    code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
-    return (code or "").startswith(_REFUSALS)
+    return _code(error).startswith(_REFUSALS)
 
 
-def reason_of(error: BaseException) -> str:
+def took_too_long(error: BaseException | None) -> bool:
+    """Tell that a statement was cut off, as behind somebody's lock; the connection is whole."""
+    return _code(error) in _TOO_LONG
+
+
+def reason_of(error: BaseException | None) -> str:
     """Give the first line of what was said of an error."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _code(error: BaseException | None) -> str:
+    return getattr(error.orig, "pgcode", None) or "" if isinstance(error, DBAPIError) else ""
 
 
 def _driver(connection: Connection) -> Any:

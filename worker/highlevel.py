@@ -22,9 +22,9 @@ from schema.database import check_revision
 from schema.highlevel import CHANNEL
 from trainer.inference import ModelSet
 from worker import telemetry
-from worker.database_link import DatabaseLink, Outage
+from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of
 from worker.heartbeat import LONGEST_SECONDS, Heartbeat
-from worker.highlevel_batch import Batches, Tally
+from worker.highlevel_batch import MOST_REFUSED_SECONDS, Batches, Tally
 from worker.highlevel_lane import Lane
 from worker.highlevel_look import QueueLook
 from worker.highlevel_models import Models, OfProfile, Predict, Published, Source
@@ -32,7 +32,7 @@ from worker.metrics import HighLevelMetrics
 from worker.metrics_server import Probe, serving
 from worker.profile import read_profile
 from worker.settings import Settings, SettingsError
-from worker.supervisor import Drain, Supervisor, Timer
+from worker.supervisor import Backoff, Drain, Supervisor, Timer
 
 DONE, UNEXPECTED = 0, 1
 
@@ -154,6 +154,7 @@ class HighLevelWorker:
         self._drain = Drain(min(settings.drain_seconds, MOST_DRAIN_SECONDS), 0.0)
         self._exit_code: int | None = None
         self._told_without_models = False
+        self._refusals = Backoff(first=1.0, most=MOST_REFUSED_SECONDS)
         self._log = structlog.get_logger("worker.highlevel")
         structlog.contextvars.bind_contextvars(worker=self._name)
         metrics.introduce(self._name, lambda: self._heartbeat.silent)
@@ -266,6 +267,7 @@ class HighLevelWorker:
         """Take in how a look ended."""
         error = self._lane.error
         if error is None:
+            self._refusals.reset()
             if self._lane.without_models and not self._told_without_models:
                 self._log.warning("no model is published; waiting for one")
             self._told_without_models = self._lane.without_models
@@ -277,6 +279,14 @@ class HighLevelWorker:
             self._poll.hasten(0)
         elif self._once or isinstance(error, SettingsError):
             raise error
+        elif is_refusal(error):
+            seconds = self._refusals.next()
+            self._log.error(
+                "the database refuses what the worker needs, which an operator has to mend",
+                reason=reason_of(error),
+                retry_seconds=round(seconds, 1),
+            )
+            self._link.leave_alone(seconds)
         else:
             # Of the code's or the schema's making: not to be met again without a pause.
             self._log.error("unforeseen error at the database", exc_info=error)

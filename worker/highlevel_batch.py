@@ -19,7 +19,7 @@ from trainer.models.svm import BLOCK
 from trainer.reading import Document
 from worker.background import one_at_a_time
 from worker.conclusion import sentence
-from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of
+from worker.database_link import DatabaseLink, Outage, is_refusal, reason_of, took_too_long
 from worker.highlevel_models import LoadedModels, Predict
 from worker.supervisor import Backoff
 from worker.watchdog import watched
@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 120.0
 PATIENCE_SECONDS_PER_RECORDING = 0.1
 
 # Between two tries at a database that refuses what every batch needs.
-_MOST_REFUSED_SECONDS = 30.0
+MOST_REFUSED_SECONDS = 30.0
 
 _Parsed = tuple[Recording, Document]
 
@@ -154,8 +154,8 @@ class Batches:
         self._max_attempts = max_attempts
         self._predict = predict
         self._number = 0
-        self._in_doubt = False
-        self._refusals = Backoff(first=1.0, most=_MOST_REFUSED_SECONDS)
+        self._in_doubt: str | None = None  # why, where claims may be left of an outage
+        self._refusals = Backoff(first=1.0, most=MOST_REFUSED_SECONDS)
         self._alone_next = True
         self._used_before = 0.0
         self._log = structlog.get_logger("worker.highlevel")
@@ -173,12 +173,12 @@ class Batches:
         worker.database_link.Outage
             The database went away. Nothing is lost: what was claimed is given back when it is back.
         """
-        if self._in_doubt:
-            self._give_back()
+        if self._in_doubt is not None:
+            self._give_back(self._in_doubt)
         try:
             return self._next(loaded)
-        except Outage:
-            self._in_doubt = True
+        except Outage as outage:
+            self._in_doubt = f"The database went away: {reason_of(outage.__cause__)}."
             raise
 
     def exhaust(self, loaded: LoadedModels) -> None:
@@ -207,7 +207,11 @@ class Batches:
         try:
             with watched(PATIENCE_SECONDS + PATIENCE_SECONDS_PER_RECORDING * len(ids)):
                 self._do(ids, loaded)
-        except Outage:
+        except Outage as outage:
+            if is_refusal(outage.__cause__):
+                self._wait_for_operator(outage.__cause__)
+            elif took_too_long(outage.__cause__):
+                self._set_aside(ids, outage.__cause__)
             raise
         except Exception as error:
             if is_refusal(error):
@@ -380,7 +384,7 @@ class Batches:
             )
         )
 
-    def _wait_for_operator(self, error: Exception) -> None:
+    def _wait_for_operator(self, error: BaseException | None) -> None:
         """Give back what the database refused to take from any worker: no document is to blame."""
         seconds = self._refusals.next()
         self._log.error(
@@ -393,13 +397,29 @@ class Batches:
         )
         self._link.leave_alone(seconds)
 
-    def _give_back(self) -> None:
+    def _set_aside(self, ids: Sequence[int], error: BaseException | None) -> None:
+        """Have recordings be tried alone: one of them may be what the database waited for."""
+        reason = reason_of(error)
+        self._link.run(
+            lambda connection: highlevel.set_aside(
+                connection, ids, worker=self._worker, error=f"The database took too long: {reason}."
+            )
+        )
+        self._log.warning(
+            "the database took too long, as behind a lock; each recording is tried alone",
+            reason=reason,
+            recordings=len(ids),
+            recording=ids[0] if len(ids) == 1 else None,
+        )
+
+    def _give_back(self, reason: str) -> None:
         """Give back what was claimed when the database went away; what was written is not there."""
         given = self._link.run(
-            lambda connection: highlevel.give_back(connection, worker=self._worker)
+            lambda connection: highlevel.give_back(connection, worker=self._worker, error=reason)
         )
-        self._in_doubt = False
-        self._log.info("gave back what the outage interrupted", recordings=given)
+        self._in_doubt = None
+        if given:
+            self._log.info("gave back what the outage interrupted", recordings=given)
 
     def _tell_refused(
         self, recordings: int, refused: Mapping[int, _Refusal], loaded: LoadedModels

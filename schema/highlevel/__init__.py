@@ -7,7 +7,7 @@ when it lacks nothing, or stays with a reason::
     INSERT --> new --claim_new, commit--> tried --lock ... write, commit--> (deleted)
                 ^                         ^   |
                 |                         |   '--fail, exhaust--> failed
-                '--------give_back--------'                         |
+                '--------give_back--------'   (set_aside: tried)    |
                 '-------------------------retry---------------------'
 
 Computing takes tenths of a second, so a claim is a row lock, held by one transaction from the
@@ -26,7 +26,15 @@ What all statements hold to:
 * Time is the database's `now()`. The caller commits. READ COMMITTED, which `schema.connect` sets.
 """
 
-from schema.highlevel.claiming import CHANNEL, claim_again, claim_new, give_back, lock, read
+from schema.highlevel.claiming import (
+    CHANNEL,
+    claim_again,
+    claim_new,
+    give_back,
+    lock,
+    read,
+    set_aside,
+)
 from schema.highlevel.operating import (
     MOST_COUNTED,
     backlog,
@@ -68,6 +76,7 @@ __all__ = [
     "retry",
     "retry_all",
     "retry_refused",
+    "set_aside",
     "submissions",
     "sweep",
     "write",

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from schema.documents import MAX_TEXT, storable
 from schema.highlevel.values import Recording
 
-__all__ = ["CHANNEL", "claim_again", "claim_new", "give_back", "lock", "read"]
+__all__ = ["CHANNEL", "claim_again", "claim_new", "give_back", "lock", "read", "set_aside"]
 
 # A trigger notifies it when documents are inserted; commands do when they fill the queue.
 CHANNEL = "acoustic_highlevel"
@@ -16,6 +16,11 @@ CHANNEL = "acoustic_highlevel"
 # Between the commit of an attempt and the lock lie milliseconds. For this long, about, nobody else
 # takes the recording; after it nobody can as long as it is locked. It doubles with every attempt.
 PATIENCE = timedelta(seconds=10)
+
+# Before the next try of a recording that took the database too long alone. A try may take a minute.
+ASIDE = timedelta(minutes=5)
+
+MESSAGE_LENGTH = 4_000  # characters of an error
 
 # Attempts that a recording is forgiven, because its worker was stopped or lost the database. One
 # that is interrupted more often (it may be the cause) must come to an end too.
@@ -128,7 +133,7 @@ GIVE_BACK = text("""
            FOR UPDATE
     )
     UPDATE worker.highlevel_queue q
-       SET worker = NULL, attempts = held.attempts,
+       SET worker = NULL, attempts = held.attempts, error = coalesce(:error, q.error),
            interruptions = q.interruptions + CAST(NOT :innocent AS integer),
            retry_at = CASE WHEN held.attempts > 0 THEN now() END
       FROM held
@@ -235,19 +240,60 @@ def read(
         )
 
 
-def give_back(connection: Connection, *, worker: str, innocent: bool = False) -> int:
+# What took too long may be one recording's fault, as when somebody holds a lock on its rows, or
+# nobody's. Each is tried alone, and alone it is in nobody's way for long.
+SET_ASIDE = text("""
+    UPDATE worker.highlevel_queue
+       SET worker = NULL, error = :error,
+           attempts = greatest(1, attempts - CAST(interruptions < :forgiven AS integer)),
+           interruptions = interruptions + CAST(:alone AS integer),
+           retry_at = now() + CASE WHEN :alone THEN CAST(:pause AS interval) ELSE interval '0' END
+     WHERE id = ANY(CAST(:ids AS integer[])) AND worker = :worker AND failed IS NULL
+""")
+
+
+def give_back(
+    connection: Connection, *, worker: str, innocent: bool = False, error: str | None = None
+) -> int:
     """
     Let others take all that this worker claimed and did nothing with; return how many.
 
     For a worker that lost the database, also in the middle of a claim whose reply never came. The
     attempt does not count, the first 20 times; where the recordings are `innocent` of it, never.
+    `error` is the reason of those that are given back for the last time.
     """
     values = {
         "worker": _name(worker),
         "forgiven": FORGIVEN_INTERRUPTIONS,
         "innocent": innocent,
+        "error": None if error is None else storable(error, most=MESSAGE_LENGTH),
     }
     return connection.execute(GIVE_BACK, values).rowcount
+
+
+def set_aside(
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    worker: str,
+    error: str,
+    pause: timedelta = ASIDE,
+) -> None:
+    """
+    Let recordings of an attempt that took the database too long be tried alone.
+
+    Those of a batch at once; one that was alone after a pause, and after 20 of these the attempt
+    counts.
+    """
+    values = {
+        "ids": list(ids),
+        "worker": _name(worker),
+        "error": storable(error, most=MESSAGE_LENGTH),
+        "alone": len(ids) == 1,
+        "forgiven": FORGIVEN_INTERRUPTIONS,
+        "pause": pause,
+    }
+    connection.execute(SET_ASIDE, values)
 
 
 def _name(worker: str) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from schema.documents import json_text, storable
-from schema.highlevel.claiming import NAME_LENGTH, PATIENCE
+from schema.highlevel.claiming import MESSAGE_LENGTH, NAME_LENGTH, PATIENCE
 from schema.highlevel.values import Outputs, Recording
 
 __all__ = ["dismiss", "exhaust", "fail", "leave", "put_off", "write"]
-
-MESSAGE_LENGTH = 4_000  # characters
 
 # Only here does a row of highlevel come to be; a second writer finds it and leaves it. One without
 # metadata is AcousticBrainz's mark of a failed document, and gives way to a success.

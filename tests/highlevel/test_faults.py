@@ -468,3 +468,87 @@ def test_an_error_in_a_later_part_of_a_batch_leaves_nothing_of_the_parts_before(
     assert parts[:3] == [48, 12, 1]
     assert written == []
     assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+def raising(mirror: Mirror, table: str, event: str, code: str, condition: str = "true") -> None:
+    """Have the database raise something where a row is written."""
+    mirror.rows(f"""
+        CREATE FUNCTION raising() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'told so' USING errcode = '{code}'; END $$;
+        CREATE TRIGGER raising BEFORE {event} ON {table} FOR EACH ROW
+        WHEN ({condition}) EXECUTE FUNCTION raising()
+    """)
+
+
+def calm(mirror: Mirror) -> None:
+    mirror.rows("DROP FUNCTION raising CASCADE")
+
+
+@pytest.mark.usefixtures("published")
+def test_a_full_disk_blames_no_recording(mirror: Mirror, work: Work) -> None:
+    ids = mirror.recordings(3)
+    raising(mirror, "highlevel_model", "INSERT", "53100")
+
+    for _ in range(5):
+        assert work() == 1
+
+    assert {(row["attempts"], row["interruptions"]) for row in mirror.queue().values()} == {(0, 0)}
+    calm(mirror)
+    work()
+    assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_recording_that_takes_the_database_too_long_is_in_nobodys_way(
+    mirror: Mirror, work: Work
+) -> None:
+    ids = mirror.recordings(6)
+    slow = ids[2]
+    raising(mirror, "highlevel_model", "INSERT", "57014", f"new.highlevel = {slow}")
+
+    assert work() == 1  # together
+    assert mirror.counts() == {}
+    assert work() == 1  # one by one, up to the slow one
+    assert work() == 0
+
+    assert mirror.counts() == dict.fromkeys(set(ids) - {slow}, ALL)
+    [row] = mirror.queue().values()
+    assert (row["attempts"], row["failed"]) == (1, None)
+    assert row["error"] == "The database took too long: told so."
+    assert mirror.value("SELECT retry_at > now() + '4 min' FROM worker.highlevel_queue")
+    calm(mirror)
+    skip_waiting(mirror)
+    work()
+    assert mirror.counts() == dict.fromkeys(ids, ALL)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_recording_that_always_takes_the_database_too_long_fails_at_last_with_that_reason(
+    mirror: Mirror, work: Work
+) -> None:
+    mirror.recordings(1)
+    raising(mirror, "highlevel_model", "INSERT", "57014")
+
+    for _ in range(30):
+        work(max_attempts=3)
+        skip_waiting(mirror)
+
+    [row] = mirror.queue().values()
+    assert row["failed"] is not None
+    assert row["error"] == "The database took too long: told so."
+
+
+@pytest.mark.usefixtures("published")
+def test_a_claim_that_the_database_refuses_is_told_in_a_line_now_and_then(
+    mirror: Mirror, start: Start, until: Until
+) -> None:
+    raising(mirror, "worker.highlevel_queue", "UPDATE", "42501")
+    ids = mirror.recordings(2)
+
+    worker = start()
+
+    refused = "the database refuses what the worker needs, which an operator has to mend"
+    until(lambda: worker.events().count(refused) >= 2)
+    assert "unforeseen error at the database" not in worker.events()
+    calm(mirror)
+    until(lambda: mirror.counts() == dict.fromkeys(ids, ALL))

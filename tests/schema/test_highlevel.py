@@ -218,6 +218,21 @@ def test_what_is_given_back_is_new_again_twenty_times(
     assert attempts == [0] * 20 + [1, 2]
 
 
+def test_what_was_given_back_too_often_fails_with_the_reason_it_was_last_given_back_for(
+    engine: Engine, documents: Callable[[int], list[int]], claim: Any
+) -> None:
+    [identifier] = documents(1)
+    for _ in range(23):
+        assert claim() or claim(again=True)
+        with engine.begin() as connection:
+            highlevel.give_back(connection, worker="one", error="The disk went away.")
+
+    with engine.begin() as connection:
+        spent = highlevel.exhaust(connection, max_attempts=3, build_sha1="build")
+
+    assert spent == {identifier: "The disk went away."}
+
+
 def test_an_unforeseen_error_of_a_batch_has_each_tried_alone_at_once(
     engine: Engine, documents: Callable[[int], list[int]], claim: Any, queue: Any
 ) -> None:
@@ -474,7 +489,21 @@ STATEMENTS = {
     ),
     "lock": (claiming.LOCK, {"ids": list(range(500, 600)), "worker": "w"}),
     "read": (claiming.READ, {"ids": list(range(500, 600)), "models": [1], "most": MAX_TEXT}),
-    "give back": (claiming.GIVE_BACK, {"worker": "w", "forgiven": 20, "innocent": False}),
+    "give back": (
+        claiming.GIVE_BACK,
+        {"worker": "w", "forgiven": 20, "innocent": False, "error": "e"},
+    ),
+    "set aside": (
+        claiming.SET_ASIDE,
+        {
+            "ids": list(range(500, 600)),
+            "worker": "w",
+            "forgiven": 20,
+            "alone": False,
+            "error": "e",
+            "pause": NOW,
+        },
+    ),
     "exhaust": (writing.EXHAUST, {"max_attempts": 1, "build": "b", "limit": 100}),
     "sweep": (sweeping.SWEEP, {"after": 500, "limit": LOOKED_AT, "priority": 1}),
     "last": (sweeping.LAST, {}),

@@ -12,6 +12,7 @@ from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 
 _INSUFFICIENT_PRIVILEGE = "42501"
+_READ_ONLY = "25006"
 
 # Deadlock, lock timeout, statement timeout.
 _IN_VAIN = {"40P01", "55P03", "57014"}
@@ -66,6 +67,11 @@ def explained(error: DBAPIError, url: str) -> str | None:
         return (
             f"The database refuses: {said}. The user of DATABASE_URL lacks this right: take one of "
             "the role acoustic_worker, or ask in SQL, by worker.enqueue_evaluation and its like."
+        )
+    if code == _READ_ONLY:
+        return (
+            f"The database takes no changes: {said}. It is a standby, or its setting "
+            "default_transaction_read_only is on: connect to the server that takes them."
         )
     if code in _IN_VAIN:
         return f"The database gave up: {said}. Somebody holds a lock; try again later."
