@@ -50,8 +50,26 @@ def test_the_doctor_finds_nothing_wrong_with_its_rights(
 
     result = CliRunner().invoke(main, ["doctor"], env=settings)
 
-    assert "the user may do all that an evaluator does" in result.output
+    assert "the user may do all that the daemons do" in result.output
     assert "refuses" not in result.output
+
+
+def test_the_doctor_says_that_a_database_takes_no_changes(
+    login_url: Callable[[str], str], service: Any
+) -> None:
+    separator = "&" if "?" in login_url(MINE) else "?"
+    settings = {
+        "DATABASE_URL": login_url(MINE)
+        + separator
+        + "options=-c%20default_transaction_read_only%3Don",
+        "ACOUSTIC_MODEL_DIR": str(service.models),
+        "ACOUSTIC_PROJECT_DIR": str(service.projects),
+    }
+
+    result = CliRunner().invoke(main, ["doctor"], env=settings)
+
+    assert result.exit_code == 1
+    assert "takes no changes: it is read-only" in " ".join(result.output.split())
 
 
 def test_the_doctor_of_an_enqueuer_names_what_it_lacks(
@@ -66,6 +84,7 @@ def test_the_doctor_of_an_enqueuer_names_what_it_lacks(
     result = CliRunner().invoke(main, ["doctor"], env=settings)
 
     assert "not all of SELECT, UPDATE on public.dataset_eval_jobs" in result.output
+    assert "on worker.highlevel_queue" in result.output
     assert "Traceback" not in result.output
 
 

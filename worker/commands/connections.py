@@ -11,7 +11,7 @@ from schema.database import check_revision, connect
 from worker.commands.failures import CommandError
 from worker.commands.invocation import Invocation
 
-_INSUFFICIENT_PRIVILEGE = "42501"
+INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
 
 # Deadlock, lock timeout, statement timeout.
@@ -63,7 +63,7 @@ def explained(error: DBAPIError, url: str) -> str | None:
     """Say what an operator can do about a driver's error, or None where it is a defect of ours."""
     said = _first_line(error.orig)
     code = getattr(error.orig, "pgcode", None)
-    if code == _INSUFFICIENT_PRIVILEGE:
+    if code == INSUFFICIENT_PRIVILEGE:
         return (
             f"The database refuses: {said}. The user of DATABASE_URL lacks this right: take one of "
             "the role acoustic_worker, or ask in SQL, by worker.enqueue_evaluation and its like."

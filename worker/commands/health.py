@@ -21,7 +21,7 @@ from schema.errors import SchemaMismatch
 from schema.highlevel import has_sweep
 from schema.models import published_files
 from schema.pauses import Queue, paused
-from worker.commands.connections import explained
+from worker.commands.connections import INSUFFICIENT_PRIVILEGE, explained
 from worker.commands.failures import SCHEMA_MISMATCH, UNEXPECTED, USAGE
 from worker.commands.invocation import Invocation
 from worker.commands.job_status import paused_sentence
@@ -41,6 +41,14 @@ _RIGHTS = {
     "worker.evaluation_attempts": "SELECT, INSERT, UPDATE",
     "worker.evaluation_checkpoints": "SELECT, INSERT",
     "worker.pauses": "SELECT",
+    "public.version": "SELECT, INSERT",
+    "public.model": "SELECT",
+    "public.highlevel": "SELECT, INSERT, UPDATE",
+    "public.highlevel_meta": "SELECT, INSERT",
+    "public.highlevel_model": "SELECT, INSERT",
+    "worker.models": "SELECT",
+    "worker.highlevel_queue": "SELECT, INSERT, UPDATE, DELETE",
+    "worker.highlevel_sweep": "SELECT, INSERT, UPDATE",
 }
 
 MISSING_RIGHTS = text("""
@@ -53,6 +61,7 @@ MISSING_RIGHTS = text("""
 """)
 
 
+READ_ONLY = text("SELECT CAST(current_setting('transaction_read_only') AS boolean)")
 CLOCK = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
 
 # More than an ordinary delay of a clock that is kept.
@@ -143,13 +152,18 @@ def _database(url: DatabaseURL, models: Path) -> Iterator[Finding]:
         yield from _answers(engine, url, models)
     except DBAPIError as error:
         sentence = explained(error, url) or str(error.orig)
-        remedy = (
-            "Start the server (docker compose up -d postgres starts one), or "
-            f"export DATABASE_URL={EXAMPLE_URL}"
-        )
-        yield _trouble("database", sentence, remedy)
+        yield _trouble("database", sentence, _remedy(error, engine))
     finally:
         engine.dispose()
+
+
+def _remedy(error: DBAPIError, engine: Engine) -> str:
+    if getattr(error.orig, "pgcode", None) == INSUFFICIENT_PRIVILEGE:
+        return f"As the database's owner: GRANT acoustic_worker TO {_user(engine)};"
+    return (
+        "Start the server (docker compose up -d postgres starts one), or "
+        f"export DATABASE_URL={EXAMPLE_URL}"
+    )
 
 
 def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding]:
@@ -172,6 +186,7 @@ def _answers(engine: Engine, url: DatabaseURL, models: Path) -> Iterator[Finding
             return
         yield Finding("schema", "is that of this version")
         yield _clock(connection)
+        yield from _read_only(connection)
         yield from _rights(connection)
         yield from _legacy(connection)
         pause = evaluation_jobs.paused(connection)
@@ -204,14 +219,26 @@ def _clock(connection: Connection) -> Finding:
     return Finding("clock", found, State.WARNING, remedy)
 
 
+def _read_only(connection: Connection) -> Iterator[Finding]:
+    if connection.execute(READ_ONLY).scalar_one():
+        remedy = (
+            "If this is a standby, connect to the server that takes them; otherwise "
+            "ALTER DATABASE … RESET default_transaction_read_only."
+        )
+        yield _trouble("database", "takes no changes: it is read-only", remedy)
+
+
+def _user(engine: Engine) -> str:
+    return engine.url.username or "the user of DATABASE_URL"
+
+
 def _rights(connection: Connection) -> Iterator[Finding]:
     wanted = {"names": list(_RIGHTS), "rights": list(_RIGHTS.values())}
     missing = list(connection.execute(MISSING_RIGHTS, wanted))
     if not missing:
-        yield Finding("rights", "the user may do all that an evaluator does")
+        yield Finding("rights", "the user may do all that the daemons do")
     for name, rights in missing:
-        user = connection.engine.url.username or "the user of DATABASE_URL"
-        remedy = f"If it is to run daemons: GRANT {rights} ON {name} TO {user};"
+        remedy = f"If it is to run daemons: GRANT {rights} ON {name} TO {_user(connection.engine)};"
         yield _trouble("rights", f"not all of {rights} on {name}", remedy)
 
 
