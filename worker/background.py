@@ -33,14 +33,15 @@ class Background:
 
     def wait(self) -> Any:
         """Wait for the end of the call; give what it gave, or raise what it raised."""
-        self._join()
+        self.join()
         result, error = self._result, self._error
         self._result = self._error = None
         if error is not None:
             raise error
         return result
 
-    def _join(self) -> None:
+    def join(self) -> None:
+        """Wait for the end of the call, whatever became of it."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -62,6 +63,6 @@ def one_at_a_time(name: str) -> Iterator[Background]:
     try:
         yield background
     except BaseException:
-        background._join()  # noqa: SLF001 - what it raised is of no use any more
+        background.join()
         raise
     background.wait()

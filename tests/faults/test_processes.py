@@ -23,7 +23,7 @@ MEBIBYTE = 2**20
 
 
 def hard_job(service: Any) -> Any:
-    """A search that takes ten seconds, on data that can hardly be told apart."""
+    """A search that takes some seconds, on data that can hardly be told apart."""
     classes = [("happy", service.recordings(500, 0.0)), ("sad", service.recordings(500, 0.1))]
     return service.job(service.snapshot(classes), options=None)
 
