@@ -54,6 +54,7 @@ def splits_of(values: Any, labels: Any, folds: int = 5) -> Any:
             np.ascontiguousarray(values[fold_of == fold]),
             *by_first_appearance(labels[fold_of != fold]),
             np.flatnonzero(fold_of == fold),
+            np.flatnonzero(fold_of != fold),
         )
         for fold in np.unique(fold_of)
     ]
@@ -347,7 +348,7 @@ def test_solutions_of_a_search_are_counted_as_done_by_their_share(make_dataset: 
 
 def test_a_kernel_counts_as_an_identity_where_float32_holds_nothing_else_and_not_before() -> None:
     values, labels = blobs(60, 30, 3)
-    matrices = multiply(Rows(values, labels, values[:0]), threads=1)
+    (matrices,) = multiply([Rows(values, labels, values[:0])], threads=1)
 
     least = matrices.identity_gammas()
 
@@ -373,7 +374,7 @@ def test_polynomial_kernels_scale_freely_unless_float32_takes_two_rows_for_one(
 def test_memory_for_one_split_at_a_time_changes_nothing() -> None:
     values, labels = blobs(90, 10, 3)
     splits = splits_of(values, labels)
-    one_split = 8 * 72 * (72 + 18 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2  # with one thread
+    one_split = 8 * 90 * (72 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2  # with one thread
     cramped = NativeEngine(2, memory=one_split)
 
     assert cramped.suited_to(splits) is cramped
@@ -385,7 +386,7 @@ def test_memory_for_one_split_at_a_time_changes_nothing() -> None:
 
 def test_what_needs_too_much_memory_is_left_to_the_other_engine() -> None:
     values, labels = blobs(90, 10, 3)
-    one_split = 8 * 72 * (72 + 18 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2
+    one_split = 8 * 90 * (72 + 10) + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2
     engine = NativeEngine(2, memory=one_split - 1)
 
     assert engine.suited_to(splits_of(values, labels)).name == "sklearn"

@@ -94,7 +94,7 @@ signal.signal(signal.SIGTERM, end)
 rows = Rows(np.random.default_rng(3).random((5000, 700)), np.arange(5000) % 4, np.zeros((0, 700)))
 print("begun", flush=True)
 try:
-    multiply(rows, instruction_set=instruction_sets()[-1], threads=1)
+    multiply([rows], instruction_set=instruction_sets()[-1], threads=1)
 except BaseException as end:
     print(type(end).__name__, time.process_time(), flush=True)
 """

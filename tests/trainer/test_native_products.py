@@ -24,32 +24,36 @@ widths = st.sampled_from([0, 1, 3, 127, 128, 129, 300])
 def made(count: int, tested: int, width: int) -> Any:
     random = np.random.default_rng(count * 1000 + tested * 10 + width)
     order = random.permutation(count).tolist()
-    return random.normal(size=(count, width)), order, random.normal(size=(tested, width))
+    training, testing = random.normal(size=(count, width)), random.normal(size=(tested, width))
+    return training, order, testing, random.permutation(count + tested).tolist()
+
+
+def multiplied(given: Any, name: str = "", threads: int = 2) -> Any:
+    """Multiply one set; above the diagonal put what is below."""
+    ((products, of_testing, squares),) = multiply([given], name, threads)
+    return np.tril(products) + np.tril(products, -1).T, of_testing, squares
 
 
 @given(counts, counts, widths)
-def test_products_are_numpys_up_to_rounding_and_symmetric(
-    count: int, tested: int, width: int
-) -> None:
-    training, order, testing = made(count, tested, width)
+def test_products_are_numpys_up_to_rounding(count: int, tested: int, width: int) -> None:
+    training, order, testing, numbers = made(count, tested, width)
     rows = training[order]
 
     for name in instruction_sets():
-        products, of_testing, squares = multiply(training, order, testing, name, 2)
+        products, of_testing, squares = multiplied((training, order, testing, numbers), name)
 
         np.testing.assert_allclose(products, rows @ rows.T, rtol=1e-12, atol=1e-11)
         np.testing.assert_allclose(of_testing, rows @ testing.T, rtol=1e-12, atol=1e-11)
         np.testing.assert_allclose(squares, np.square(testing).sum(axis=1), rtol=1e-12)
-        np.testing.assert_array_equal(products, products.T)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 16])
 def test_the_number_of_threads_changes_no_bit(threads: int) -> None:
-    given = made(130, 40, 300)
+    given = made(1030, 40, 100)
 
-    alone = multiply(*given, "", 1)
+    alone = multiplied(given, threads=1)
 
-    for one, other in zip(alone, multiply(*given, "", threads), strict=True):
+    for one, other in zip(alone, multiplied(given, threads=threads), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -59,7 +63,7 @@ def test_instruction_sets_that_fuse_multiplication_and_addition_agree_to_the_bit
         pytest.skip(f"this processor has {', '.join(instruction_sets())} only")
     given = made(130, 40, 300)
 
-    first, *others = (multiply(*given, name, 1) for name in fused)
+    first, *others = (multiplied(given, name) for name in fused)
 
     for other in others:
         for one, another in zip(first, other, strict=True):
@@ -67,28 +71,127 @@ def test_instruction_sets_that_fuse_multiplication_and_addition_agree_to_the_bit
 
 
 def test_a_row_that_is_tested_on_and_trained_on_has_one_square() -> None:
-    training, order, _ = made(50, 0, 300)
+    training, order, _, _ = made(50, 0, 300)
 
-    products, of_testing, squares = multiply(training, order, training, "", 2)
+    products, of_testing, squares = multiplied((training, order, training, list(range(100))))
 
     np.testing.assert_array_equal(squares[order], products.diagonal())
     np.testing.assert_array_equal(of_testing[:, order], products)
 
 
+# Sets of the same rows, each with columns of its own and columns that others have, too.
+
+
+@st.composite
+def sets_in_common(draw: st.DrawFn) -> Any:
+    count = draw(st.sampled_from([2, 9, 30, 70]))
+    sets = draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    columns = rng.normal(size=(count, draw(st.integers(1, 60))))
+    columns[:, rng.random(columns.shape[1]) < draw(st.sampled_from([0.0, 0.5]))] = 0.0  # alike
+    given = []
+    for _ in range(sets):
+        chosen = rng.permutation(columns.shape[1])[: draw(st.integers(0, columns.shape[1]))]
+        values = columns[:, chosen if draw(st.booleans()) else np.sort(chosen)].copy()
+        own = rng.random(values.shape[1]) < draw(st.sampled_from([0.0, 0.3, 1.0]))
+        values[:, own] *= 1.25
+        if draw(st.booleans()):  # differs where nobody looks first
+            values[rng.integers(count), rng.random(values.shape[1]) < 0.5] += 1.0
+        tested = rng.permutation(count) < draw(st.integers(0, count - 1))
+        numbers = np.r_[np.flatnonzero(~tested), np.flatnonzero(tested)]
+        order = rng.permutation((~tested).sum()).tolist()
+        given.append((values[~tested], order, values[tested], numbers.tolist()))
+    return given
+
+
+@given(sets_in_common())
+def test_sets_that_are_multiplied_together_have_the_products_that_each_has_alone(sets: Any) -> None:
+    for name in instruction_sets():
+        together = multiply(sets, name, 2)
+
+        for one, (products, *of_testing) in zip(sets, together, strict=True):
+            expected, *others = multiplied(one, name)
+            np.testing.assert_allclose(np.tril(products), np.tril(expected), 1e-12, 1e-12)
+            for ours, alone in zip(of_testing, others, strict=True):
+                np.testing.assert_allclose(ours, alone, 1e-12, 1e-12)
+
+
+def test_equal_rows_keep_equal_products_where_columns_are_shared() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.random((60, 90))
+    values[31], values[47] = values[2], values[2]
+    other = values.copy()
+    other[:, ::3] *= 0.7
+    training = np.arange(60) % 4 > 0
+    numbers = np.r_[np.flatnonzero(training), np.flatnonzero(~training)].tolist()
+    order = list(range(int(training.sum())))
+    sets = [(each[training], order, each[~training], numbers) for each in (values, other)]
+
+    for products, _, _ in multiply(sets, "", 2):
+        # Rows 2, 31 and 47 are trained on, as 1, 23 and 35.
+        assert products[1, 1] == products[23, 23] == products[35, 35]
+        assert products[23, 1] == products[35, 1] == products[35, 23] == products[1, 1]
+
+
+def test_a_value_that_differs_in_its_last_bit_is_not_taken_for_another_sets() -> None:
+    rng = np.random.default_rng(4)
+    values = np.round(rng.random((300, 20)), 3)
+    other = values.copy()
+    other[151, :] = np.nextafter(other[151, :], 2)  # of 300 rows few are looked at first
+    order = list(range(300))
+    sets = [(each, order, each[:0], order) for each in (values, other)]
+
+    (ours, *_), (theirs, *_) = multiply(sets, "", 2)
+
+    assert ours[151, 151] == pytest.approx((values[151] ** 2).sum(), rel=1e-15)
+    assert theirs[151, 151] != ours[151, 151]
+
+
+def test_nan_and_infinity_stay_in_their_rows_where_columns_are_shared() -> None:
+    values = np.random.default_rng(4).random((40, 30))
+    values[7, 3], values[9, 5] = np.nan, np.inf
+    other = values * np.r_[np.ones(20), 2 * np.ones(10)]
+    order = list(range(40))
+    sets = [(each, order, each[:0], order) for each in (values, other)]
+
+    for products, _, _ in multiply(sets, "", 2):
+        assert not np.isfinite(products[7, :8]).any()
+        assert not np.isfinite(products[9:, 9][0])
+        rest = np.delete(np.delete(np.tril(products), [7, 9], 0), [7, 9], 1)
+        assert np.isfinite(rest).all()
+
+
 def test_matrices_of_other_widths_and_orders_of_other_rows_are_refused() -> None:
-    training, order, testing = made(10, 5, 4)
+    training, order, testing, numbers = made(10, 5, 4)
 
     with pytest.raises(ValueError, match="do not fit"):
-        multiply(training, order, testing[:, :3].copy(), "", 1)
+        multiply([(training, order, testing[:, :3].copy(), numbers)], "", 1)
     with pytest.raises(ValueError, match="order"):
-        multiply(training, order[:-1], testing, "", 1)
+        multiply([(training, order[:-1], testing, numbers)], "", 1)
     with pytest.raises(ValueError, match="rows that there are not"):
-        multiply(training, [*order[:-1], 10], testing, "", 1)
+        multiply([(training, [*order[:-1], 10], testing, numbers)], "", 1)
+
+
+def test_numbers_that_are_not_those_of_the_rows_are_refused() -> None:
+    training, order, testing, numbers = made(10, 5, 4)
+
+    for wrong in (
+        numbers[:-1],
+        [*numbers[:-1], 15],
+        [*numbers[:-1], -1],
+        [*numbers[:-1], numbers[0]],
+    ):
+        with pytest.raises(ValueError, match="numbers of rows that are not each of them once"):
+            multiply([(training, order, testing, wrong)], "", 1)
+    with pytest.raises(ValueError, match="numbers of rows that are not each of them once"):
+        multiply([(training, [0] * 10, testing, numbers)], "", 1)
+    with pytest.raises(ValueError, match="sets of different rows"):
+        multiply([(training, order, testing, numbers), made(10, 4, 4)], "", 1)
 
 
 @pytest.mark.parametrize("place", [-1, 3, 2**40])
 def test_an_order_of_rows_that_there_are_not_is_refused(place: int) -> None:
-    training, _, testing = made(3, 2, 4)
+    training, _, testing, numbers = made(3, 2, 4)
 
     with pytest.raises(ValueError, match="an order of rows that there are not"):
-        multiply(training, [0, 1, place], testing, "", 1)
+        multiply([(training, [0, 1, place], testing, numbers)], "", 1)

@@ -57,6 +57,9 @@ class Split:
         Position in the dataset's classes of each code.
     testing_rows : ndarray of intp, shape (n_testing,)
         Rows of the dataset that this fold predicts.
+    training_rows : ndarray of intp, shape (n_training,), optional
+        Rows of the dataset that are trained on. Folds that say so share work where they share
+        values.
     """
 
     training: Float64
@@ -64,6 +67,7 @@ class Split:
     training_codes: Indices
     class_of_code: Indices
     testing_rows: Indices
+    training_rows: Indices | None = None
 
 
 def split(
@@ -105,6 +109,7 @@ def _split_one(
         training_codes=codes,
         class_of_code=class_of_code,
         testing_rows=np.flatnonzero(held_out),
+        training_rows=np.flatnonzero(trained_on),
     )
 
 

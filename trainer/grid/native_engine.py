@@ -86,7 +86,7 @@ class NativeEngine:
 
     Notes
     -----
-    Memory in bytes: ``8 n (n + t + d)`` for each split of n training and t testing rows with d
+    Memory in bytes: ``8 (n + t) (n + d)`` for each split of n training and t testing rows with d
     columns, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m being the rows of the largest two
     classes: 0.9 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four equal classes, d = 700.
     Where that is more than `memory`, fewer threads are used, then splits are solved in turns (and
@@ -198,7 +198,7 @@ class NativeEngine:
     def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
         """Train one machine as `fit` does, and say how it went."""
         rows = Rows(X, codes, X[:0])
-        matrices = self._multiplied(rows)
+        (matrices,) = self._multiplied([rows])
         if matrices.refusal:
             raise _untrainable(matrices.refusal)
         bounds = problem.C * weights
@@ -242,11 +242,13 @@ class NativeEngine:
                 turns.append([split])
         return turns
 
-    def _multiplied(self, rows: Rows) -> Matrices:
-        return multiply(rows, instruction_set=self.instruction_set, threads=self.threads)
+    def _multiplied(self, sets: Sequence[Rows]) -> list[Matrices]:
+        return multiply(sets, instruction_set=self.instruction_set, threads=self.threads)
 
     def _matrices_of(self, splits: Sequence[Split]) -> list[Matrices]:
-        return [self._prepared.get(split) or self._multiplied(Rows.of(split)) for split in splits]
+        if all(split in self._prepared for split in splits):
+            return [self._prepared[split] for split in splits]
+        return self._multiplied([Rows.of(split) for split in splits])
 
     def _solve(
         self,

@@ -33,16 +33,22 @@ class Rows:
     training : ndarray of float64, shape (n_training, n_columns)
     codes : ndarray of intp, shape (n_training,)
     testing : ndarray of float64, shape (n_testing, n_columns)
+    recordings : ndarray of intp, shape (n_training + n_testing,), optional
+        What the rows describe, training rows first: of sets that have the same recordings, columns
+        that have the same values are multiplied once.
     """
 
     training: Float64
     codes: Indices
     testing: Float64
+    recordings: Indices | None = None
 
     @classmethod
     def of(cls, split: Split) -> Rows:
         """Take those of a split."""
-        return cls(split.training, split.training_codes, split.testing)
+        known = split.training_rows is not None
+        recordings = np.r_[split.training_rows, split.testing_rows] if known else None
+        return cls(split.training, split.training_codes, split.testing, recordings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,7 @@ class Matrices:
     starts : ndarray of intp, shape (k + 1,)
         Where each class begins in it.
     training : ndarray of float64, shape (n_training, n_training)
+        On and below the diagonal; what is above it is not set.
     products : Products
         The same and those of the testing rows, as the solver takes them.
     refusal : str or None
@@ -94,28 +101,56 @@ class Matrices:
         return np.divide(IDENTITY, smallest, out=np.full_like(smallest, np.inf), where=smallest > 0)
 
 
-def multiply(rows: Rows, *, instruction_set: str = "", threads: int) -> Matrices:
-    """Multiply the rows of a set.
+def multiply(sets: Sequence[Rows], *, instruction_set: str = "", threads: int) -> list[Matrices]:
+    """Multiply the rows of each set.
 
     Parameters
     ----------
-    rows : Rows
+    sets : sequence of Rows
     instruction_set : str
         See `trainer.grid.native_engine.NativeEngine`.
     threads : int
-        Their number changes no bit.
+        Their number changes no bit. Which sets are multiplied together does: sums add up in
+        another order.
     """
-    order = np.argsort(rows.codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows.codes))])
-    training, testing, squares = inner_products(
+    together: dict[bytes, list[int]] = {}
+    for place, rows in enumerate(sets):
+        together.setdefault(_what_it_shares(rows, place), []).append(place)
+    found: dict[int, Matrices] = {}
+    for places in together.values():
+        given = [sets[place] for place in places]
+        products = inner_products([_as_given(rows) for rows in given], instruction_set, threads)
+        for place, rows, multiplied in zip(places, given, products, strict=True):
+            found[place] = _matrices(rows, *multiplied)
+    return [found[place] for place in range(len(sets))]
+
+
+def _what_it_shares(rows: Rows, place: int) -> bytes:
+    if rows.recordings is None or len(np.unique(rows.recordings)) < len(rows.recordings):
+        return b"nothing: %d" % place
+    return np.sort(rows.recordings).tobytes()
+
+
+def _as_given(rows: Rows) -> tuple[Float64, list[int], Float64, list[int]]:
+    recordings = rows.recordings
+    if recordings is None:
+        recordings = np.arange(len(rows.training) + len(rows.testing))
+    return (
         np.ascontiguousarray(rows.training),
-        order.tolist(),
+        _order(rows).tolist(),
         np.ascontiguousarray(rows.testing),
-        instruction_set,
-        threads,
+        np.argsort(np.argsort(recordings)).tolist(),
     )
+
+
+def _order(rows: Rows) -> Indices:
+    return np.argsort(rows.codes, kind="stable")
+
+
+def _matrices(rows: Rows, training: Float64, testing: Float64, squares: Float64) -> Matrices:
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows.codes))])
     return Matrices(
-        order=order,
+        order=_order(rows),
         starts=starts,
         training=training,
         products=Products(training, testing, squares, starts.tolist()),
@@ -139,9 +174,9 @@ def _refusal(rows: Rows, squares: Float64) -> str | None:
 
 
 def bytes_of(rows: Rows) -> int:
-    """Return the memory that it takes to multiply a set, ``8 n (n + n_testing + d)`` bytes."""
+    """Return the memory that it takes to multiply a set, ``8 (n + n_testing) (n + d)`` bytes."""
     training, columns = rows.training.shape
-    return FLOAT64_BYTES * training * (training + len(rows.testing) + columns)
+    return FLOAT64_BYTES * (training + len(rows.testing)) * (training + columns)
 
 
 def bytes_of_thread(rows: Rows) -> int:

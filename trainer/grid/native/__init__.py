@@ -3,6 +3,7 @@
 ======================  =======================================================================
 `passes`, `products`    the inner loops, compiled once for each instruction set
 `instruction_sets`      which of them this processor can run
+`columns`               columns that several folds have in common
 `multiplication`        inner products of all rows, on threads
 `memory`, `kernels`     kernel matrices, made of the products and shared by work items
 `solver`                sequential minimal optimisation of one pair of classes

@@ -9,8 +9,8 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 def instruction_sets() -> list[str]: ...
 def multiply(
-    training: Float64, order: list[int], testing: Float64, instruction_set: str, threads: int
-) -> tuple[Float64, Float64, Float64]: ...
+    sets: list[tuple[Float64, list[int], Float64, list[int]]], instruction_set: str, threads: int
+) -> list[tuple[Float64, Float64, Float64]]: ...
 
 class Products:
     def __init__(

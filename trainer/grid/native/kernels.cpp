@@ -23,9 +23,9 @@ void fill_training(float* values, long stride, long first_row, const Products& p
     constexpr long ROWS = SharedMatrix<float>::ROWS_AT_ONCE;
     const long last_row = std::min(first_row + ROWS, products.training_count);
     for (long row = first_row; row < last_row; ++row)
-        fill_row(values + row * stride, row, last_row, products, kernel, passes);
-    for (long above = 0; above < first_row; ++above)
-        for (long row = first_row; row < last_row; ++row)
+        fill_row(values + row * stride, row, row + 1, products, kernel, passes);
+    for (long above = 0; above < last_row; ++above)
+        for (long row = std::max(first_row, above + 1); row < last_row; ++row)
             values[above * stride + row] = values[row * stride + above];
 }
 

@@ -13,7 +13,7 @@
 // The inner products of one split; classes lie one after the other. The matrices are not owned.
 struct Products {
     long training_count, testing_count;
-    const double* training;               // training_count x training_count, symmetric
+    const double* training;               // training_count x training_count, to the diagonal
     const double* testing;                // training_count x testing_count
     std::vector<double> squares;          // of the training rows, padded
     std::vector<double> testing_squares;  // of the testing rows, padded
@@ -75,8 +75,8 @@ public:
     static constexpr long ROWS_AT_ONCE = 16;  // floats of a cache line
 };
 
-// Between the training rows of a split, as float32 as in libsvm's cache; `values` is symmetric, and
-// what lies left of the diagonal of a block of rows is mirrored to the rows above it.
+// Between the training rows of a split, as float32 as in libsvm's cache; `values` is symmetric: what
+// lies left of the diagonal is mirrored to the rows above.
 void fill_training(float* values, long stride, long first_row, const Products& products,
                    const Kernel& kernel, const Passes& passes);
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 
 #include "instruction_sets.hpp"
 #include "multiplication.hpp"
@@ -144,23 +145,40 @@ py::tuple as_tuple_of_trained(const Result& result) {
                           solution.converged, solution.finite);
 }
 
-std::vector<const double*> rows_of(const Matrix& matrix) {
-    std::vector<const double*> rows(static_cast<std::size_t>(matrix.shape(0)));
-    for (std::size_t row = 0; row < rows.size(); ++row)
-        rows[row] = matrix.data() + static_cast<py::ssize_t>(row) * matrix.shape(1);
-    return rows;
+// A training set in the order of its matrix, what it is tested on, and of each row the place that it
+// has in an order that all sets share: of the training rows as they lie, then of the others.
+using GivenSet = std::tuple<Matrix, std::vector<long>, Matrix, std::vector<long>>;
+
+const double* row_of(const Matrix& matrix, long row) {
+    return matrix.data() + row * matrix.shape(1);
 }
 
-std::vector<const double*> in_order(const std::vector<const double*>& rows,
-                                    const std::vector<long>& order) {
-    if (order.size() != rows.size()) throw std::invalid_argument("an order of other rows");
-    std::vector<const double*> ordered;
-    for (const long place : order) {
-        require(place >= 0 && static_cast<std::size_t>(place) < rows.size(),
-                "an order of rows that there are not");
-        ordered.push_back(rows[static_cast<std::size_t>(place)]);
+void put_row(RowSet& set, long number, const double* row, long place) {
+    require(number >= 0 && number < static_cast<long>(set.rows.size()) && !set.rows[number],
+            "numbers of rows that are not each of them once");
+    set.rows[number] = row;
+    set.places[number] = place;
+}
+
+RowSet row_set(const GivenSet& given) {
+    const auto& [training, order, testing, numbers] = given;
+    require(training.ndim() == 2 && testing.ndim() == 2 && testing.shape(1) == training.shape(1),
+            "matrices that do not fit each other");
+    RowSet set{{}, {}, training.shape(0), testing.shape(0), training.shape(1)};
+    const long count = set.trained + set.tested;
+    require(static_cast<long>(order.size()) == set.trained, "an order of other rows");
+    require(static_cast<long>(numbers.size()) == count,
+            "numbers of rows that are not each of them once");
+    set.rows.resize(count);
+    set.places.resize(count);
+    for (long place = 0; place < set.trained; ++place) {
+        const long row = order[place];
+        require(row >= 0 && row < set.trained, "an order of rows that there are not");
+        put_row(set, numbers[row], row_of(training, row), place);
     }
-    return ordered;
+    for (long row = 0; row < set.tested; ++row)
+        put_row(set, numbers[set.trained + row], row_of(testing, row), -1 - row);
+    return set;
 }
 
 // Whether the handler of a signal has raised an exception, which then waits to be thrown. Handlers
@@ -179,24 +197,27 @@ private:
     std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
 };
 
-py::tuple multiply(const Matrix& training, const std::vector<long>& order, const Matrix& testing,
-                   const std::string& set, int threads) {
-    require(training.ndim() == 2 && testing.ndim() == 2 && testing.shape(1) == training.shape(1),
-            "matrices that do not fit each other");
-    const std::vector<const double*> rows = rows_of(training);
-    const RowSet given{in_order(rows, order), rows_of(testing), training.shape(1)};
-    const py::ssize_t count = training.shape(0), tested = testing.shape(0);
-    Matrix products({count, count}), of_testing({count, tested}), squares(tested);
-    const Multiplied out{products.mutable_data(), of_testing.mutable_data(),
-                         squares.mutable_data()};
-    const Multiplier& multiplier = *choose_set(set).multiplier;
+py::list multiply(const std::vector<GivenSet>& given, const std::string& name, int threads) {
+    const Multiplier& multiplier = *choose_set(name).multiplier;
+    std::vector<RowSet> sets;
+    std::vector<Multiplied> out;
+    py::list products;
+    for (const GivenSet& each : given) {
+        sets.push_back(row_set(each));
+        const RowSet& set = sets.back();
+        require(set.rows.size() == sets.front().rows.size(), "sets of different rows");
+        Matrix training({set.trained, set.trained}), testing({set.trained, set.tested});
+        Matrix squares(set.tested);
+        out.push_back({training.mutable_data(), testing.mutable_data(), squares.mutable_data()});
+        products.append(py::make_tuple(training, testing, squares));
+    }
     bool complete;
     {
         const py::gil_scoped_release release;
-        complete = multiply_all(given, out, multiplier, threads, Interruption());
+        complete = multiply_all(sets, out, multiplier, threads, Interruption());
     }
     if (!complete) throw py::error_already_set();
-    return py::make_tuple(products, of_testing, squares);
+    return products;
 }
 
 }  // namespace

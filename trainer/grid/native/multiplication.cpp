@@ -2,148 +2,198 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "memory.hpp"
+#include "threads.hpp"
 
 namespace {
 
-constexpr long ROWS_AT_ONCE = MOST_ROWS;
-constexpr long PANELS_AT_ONCE = 64;  // between two looks at whether to stop
-constexpr long COLUMNS_AT_ONCE = 8;  // doubles of a cache line
+constexpr long COLUMNS_AT_ONCE = 192;  // a block and its sums stay in the second cache
+constexpr long ROWS_AT_ONCE = 96;
+constexpr long STRIDE = COLUMNS_AT_ONCE + 8;  // else a column's values fall into few cache lines
+constexpr long FEWER_ROWS_AT_ONCE = 48;  // so that no thread is left without work at the end
+constexpr long FEW_ROWS = 1000;
 
-// Calls work(0) ... work(count - 1), each once, on threads that end with it, until one of them has
-// thrown something, which is thrown here, too.
-template <typename Work>
-void in_parallel(long count, int threads, const Work& work) {
-    std::atomic<long> begun{0};
-    std::mutex mutex;
-    std::exception_ptr error;
-    const auto carry_on = [&] {
-        try {
-            for (long item; (item = begun++) < count;) work(item);
-        } catch (...) {  // no memory
-            begun = count;
-            const std::lock_guard<std::mutex> lock(mutex);
-            error = std::current_exception();
-        }
-    };
-    std::vector<std::thread> others;
-    try {
-        for (int thread = 1; thread < std::min<long>(threads, count); ++thread)
-            others.emplace_back(carry_on);
-    } catch (const std::system_error&) {  // there are no more threads: those that are do it
-    }
-    carry_on();
-    for (std::thread& other : others) other.join();
-    if (error) std::rethrow_exception(error);
-}
+// Columns as they are packed, from `start` on.
+struct Packed {
+    const Columns* of;
+    long start, depth;
+};
+
+// Rows first_row ... and columns first_column ... of the products, on and below the diagonal.
+struct Block {
+    long first_row, rows, first_column, columns;
+
+    long width(long row) const { return std::min(columns, first_row + row + 1 - first_column); }
+};
 
 class Multiplication {
 public:
-    Multiplication(const RowSet& rows, const Multiplied& out, const Multiplier& multiplier,
+    Multiplication(const std::vector<RowSet>& sets, const std::vector<Multiplied>& out,
+                   const Multiplier& multiplier, int threads,
                    const std::function<bool()>& interrupted)
-        : rows_(rows),
+        : sets_(sets),
           out_(out),
           multiplier_(multiplier),
+          threads_(threads),
           interrupted_(interrupted),
           caller_(std::this_thread::get_id()),
-          count_(static_cast<long>(rows.training.size())),
-          panels_((count_ + multiplier.columns - 1) / multiplier.columns),
-          packed_(static_cast<std::size_t>(panels_ * multiplier.columns * rows.d + 1)) {}
+          groups_(common_columns(sets, threads)),
+          count_(static_cast<long>(sets.front().rows.size())),
+          panels_((count_ + multiplier.columns - 1) / multiplier.columns) {
+        for (const Columns& group : groups_) {
+            const long depth = static_cast<long>(group.columns.size());
+            packed_.push_back({&group, width_, depth});
+            width_ += depth;
+        }
+        values_ = Array<double>(static_cast<std::size_t>(panels_ * multiplier.columns * width_ + 1));
+    }
 
-    bool run(int threads) {
-        const long tested = static_cast<long>(rows_.testing.size());
-        const long training_blocks = blocks(count_), testing_blocks = blocks(tested);
-        in_parallel(panels_, threads, [this](long panel) { pack(panel); });
-        // The largest first.
-        in_parallel(training_blocks + testing_blocks, threads, [&](long block) {
-            if (block < training_blocks)
-                fill_training((training_blocks - 1 - block) * ROWS_AT_ONCE);
-            else
-                fill_testing((block - training_blocks) * ROWS_AT_ONCE, tested);
-        });
+    bool run() {
+        in_parallel(panels_, threads_, [this](long panel) { pack(panel); });
+        const std::vector<Block> blocks = cut();
+        in_parallel(static_cast<long>(blocks.size()), threads_,
+                    [&](long block) { fill(blocks[static_cast<std::size_t>(block)]); });
         return !stopped_;
     }
 
 private:
-    static long blocks(long count) { return (count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE; }
-
     // Only the calling thread may ask: Python handles signals on none but its own.
     bool stopped() {
         if (!stopped_ && std::this_thread::get_id() == caller_ && interrupted_()) stopped_ = true;
         return stopped_;
     }
 
-    void pack(long panel) {
-        if (stopped()) return;
-        const long first = panel * multiplier_.columns;
-        multiplier_.pack(packed_.get() + first * rows_.d, rows_.training.data() + first,
-                         std::min(multiplier_.columns, count_ - first), rows_.d);
+    double* panel(long panel, long start) const {
+        return values_.get() + (panel * width_ + start) * multiplier_.columns;
     }
 
-    // Rows of the product with the first rows of the training set; those on the right of the
-    // block's own are left to others.
-    Array<double> products(const double* const* rows, long count, long panels) {
-        const long stride = panels * multiplier_.columns;
-        Array<double> block(static_cast<std::size_t>(count * stride + 1));
-        if (rows_.d == 0) std::fill_n(block.get(), count * stride, 0.0);
-        for (long panel = 0; panel < panels && !stopped(); panel += PANELS_AT_ONCE) {
-            const long column = panel * multiplier_.columns;
-            multiplier_.multiply(block.get() + column, stride, rows, count,
-                                 packed_.get() + column * rows_.d,
-                                 std::min(PANELS_AT_ONCE, panels - panel), rows_.d);
+    void pack(long number) {
+        if (stopped()) return;
+        const long first = number * multiplier_.columns;
+        const long rows = std::min(multiplier_.columns, count_ - first);
+        for (const Packed& group : packed_)
+            multiplier_.pack(panel(number, group.start),
+                             sets_[group.of->sets.front()].rows.data() + first, rows,
+                             group.of->columns.data(), group.depth);
+    }
+
+    std::vector<Block> cut() const {
+        std::vector<Block> blocks;
+        const long height = count_ < FEW_ROWS ? FEWER_ROWS_AT_ONCE : ROWS_AT_ONCE;
+        for (long row = 0; row < count_; row += height) {
+            const long rows = std::min(height, count_ - row);
+            for (long column = 0; column < row + rows; column += COLUMNS_AT_ONCE)
+                blocks.push_back({row, rows, column, std::min(COLUMNS_AT_ONCE, row + rows - column)});
         }
-        return block;
+        return blocks;
     }
 
-    void fill_training(long first) {
-        const long last = std::min(first + ROWS_AT_ONCE, count_), height = last - first;
-        const long panels = (last + multiplier_.columns - 1) / multiplier_.columns;
-        const long stride = panels * multiplier_.columns;
-        if (stopped()) return;
-        const Array<double> block = products(rows_.training.data() + first, height, panels);
-        if (stopped_) return;
-        for (long row = 0; row < height; ++row)
-            std::copy_n(block.get() + row * stride, last, out_.training + (first + row) * count_);
-        for (long above = 0; above < first; ++above)
-            for (long row = 0; row < height; ++row)
-                out_.training[above * count_ + first + row] = block.get()[row * stride + above];
+    long panels_of(long count) const {
+        return (count + multiplier_.columns - 1) / multiplier_.columns;
     }
 
-    void fill_testing(long first, long tested) {
-        const long last = std::min(first + ROWS_AT_ONCE, tested), height = last - first;
-        const long stride = panels_ * multiplier_.columns;
-        if (stopped()) return;
-        const Array<double> block = products(rows_.testing.data() + first, height, panels_);
-        if (stopped_) return;
-        for (long row = 0; row < height; ++row)
-            out_.testing_squares[first + row] =
-                multiplier_.square(rows_.testing[static_cast<std::size_t>(first + row)], rows_.d);
-        for (long column = 0; column < count_; column += COLUMNS_AT_ONCE) {
-            const long end = std::min(column + COLUMNS_AT_ONCE, count_);
-            for (long row = 0; row < height; ++row)
-                for (long k = column; k < end; ++k)
-                    out_.testing[k * tested + first + row] = block.get()[row * stride + k];
+    void fill(const Block& block) {
+        constexpr long SIZE = ROWS_AT_ONCE * STRIDE;
+        Array<double> room = rooms_.take(SIZE * static_cast<long>(sets_.size() + 1));
+        double* shared = room.get();
+        const auto sums = [&](long set) { return shared + SIZE * (set + 1); };
+        std::vector<char> begun(sets_.size());
+        for (const Packed& group : packed_) {
+            if (stopped()) return;
+            const std::vector<long>& of = group.of->sets;
+            if (of.size() == 1) {
+                multiply(sums(of.front()), block, group, !begun[of.front()]);
+            } else {
+                multiply(shared, block, group, true);
+                for (const long set : of) add(sums(set), block, shared, !begun[set]);
+            }
+            for (const long set : of) begun[set] = 1;
+        }
+        for (std::size_t set = 0; set < sets_.size(); ++set) {
+            if (!begun[set]) std::fill_n(sums(set), SIZE, 0.0);
+            put(block, sums(set), sets_[set], out_[set]);
+        }
+        rooms_.give(std::move(room));
+    }
+
+    void multiply(double* products, const Block& block, const Packed& group, bool first) const {
+        const long top = block.first_row / multiplier_.columns;
+        const long left = block.first_column / multiplier_.columns;
+        multiplier_.multiply(products, STRIDE, panel(top, group.start),
+                             panels_of(block.rows), panel(left, group.start),
+                             panels_of(block.columns), width_ * multiplier_.columns, group.depth,
+                             top - left, first);
+    }
+
+    void add(double* sums, const Block& block, const double* products, bool first) const {
+        for (long row = 0; row < block.rows; ++row) {
+            const double* from = products + row * STRIDE;
+            double* to = sums + row * STRIDE;
+            if (first)
+                std::copy_n(from, block.width(row), to);
+            else
+                multiplier_.add(to, from, block.width(row));
         }
     }
 
-    const RowSet& rows_;
-    const Multiplied& out_;
+    // Where they belong in the matrices of a set.
+    static void put(const Block& block, const double* sums, const RowSet& set,
+                    const Multiplied& out) {
+        const long* rows = set.places.data() + block.first_row;
+        const long* columns = set.places.data() + block.first_column;
+        for (long row = 0; row < block.rows; ++row) {
+            const double* from = sums + row * STRIDE;
+            put_beside(out, set, rows[row], columns, from, 1, block.width(row));
+        }
+        for (long column = 0; column < block.columns; ++column) {
+            const long first = std::max(0L, block.first_column + column - block.first_row);
+            const double* from = sums + first * STRIDE + column;
+            put_beside(out, set, columns[column], rows + first, from, STRIDE,
+                       block.rows - first);
+        }
+    }
+
+    // Products of the row at a place with others, `apart` from each other: those that are in the
+    // matrices of a set in the row of that place.
+    static void put_beside(const Multiplied& out, const RowSet& set, long place,
+                           const long* others, const double* products, long apart, long count) {
+        if (place < 0) {
+            for (long k = 0; k < count; ++k)
+                if (others[k] == place) out.testing_squares[-1 - place] = products[k * apart];
+            return;
+        }
+        double* trained = out.training + place * set.trained;
+        double* tested = out.testing + place * set.tested;
+        for (long k = 0; k < count; ++k) {
+            const long other = others[k];
+            if (other < 0)
+                tested[-1 - other] = products[k * apart];
+            else if (other <= place)
+                trained[other] = products[k * apart];
+        }
+    }
+
+    const std::vector<RowSet>& sets_;
+    const std::vector<Multiplied>& out_;
     const Multiplier& multiplier_;
+    const int threads_;
     const std::function<bool()>& interrupted_;
     const std::thread::id caller_;
     std::atomic<bool> stopped_{false};
+    const std::vector<Columns> groups_;
     const long count_, panels_;
-    const Array<double> packed_;
+    std::vector<Packed> packed_;
+    long width_ = 0;
+    Array<double> values_;
+    Spare<double> rooms_;
 };
 
 }  // namespace
 
-bool multiply_all(const RowSet& rows, const Multiplied& out, const Multiplier& multiplier,
-                  int threads, const std::function<bool()>& interrupted) {
-    return Multiplication(rows, out, multiplier, interrupted).run(threads);
+bool multiply_all(const std::vector<RowSet>& sets, const std::vector<Multiplied>& out,
+                  const Multiplier& multiplier, int threads,
+                  const std::function<bool()>& interrupted) {
+    return sets.empty() || Multiplication(sets, out, multiplier, threads, interrupted).run();
 }

@@ -14,7 +14,8 @@ constexpr int LANES = 2, VECTORS = 2, ROWS = 4;  // 8 sums in 16 registers
 
 constexpr long COLUMNS = LANES * VECTORS;
 constexpr long CACHE_LINE = 8;  // doubles
-constexpr long DEPTH = 64;  // columns of the matrices at once: a panel's stay in the first cache
+constexpr long DEPTH = 64;      // values of each row at once: a panel's stay in the first cache
+static_assert(COLUMNS % ROWS == 0, "a panel is cut into tiles");
 
 typedef double Doubles __attribute__((vector_size(8 * LANES)));
 
@@ -26,32 +27,31 @@ inline Doubles load(const double* from) {
 
 inline void store(double* to, Doubles vector) { __builtin_memcpy(to, &vector, sizeof vector); }
 
-// Products of `Count` rows with the columns of a panel. Values of rows are ROWS apart: see
-// put_beside.
-template <int Count>
+// Products of ROWS rows of one panel with all of another.
 inline void tile(double* out, long stride, const double* rows, const double* panel, long depth,
                  bool first) {
-    Doubles sums[Count][VECTORS] = {};
-    for (long step = 0; step < depth; ++step, panel += COLUMNS, rows += ROWS) {
+    Doubles sums[ROWS][VECTORS] = {};
+    for (long step = 0; step < depth; ++step, panel += COLUMNS, rows += COLUMNS) {
         Doubles columns[VECTORS];
         for (int v = 0; v < VECTORS; ++v) columns[v] = load(panel + v * LANES);
-        for (int row = 0; row < Count; ++row)
+        for (int row = 0; row < ROWS; ++row)
             for (int v = 0; v < VECTORS; ++v) sums[row][v] += rows[row] * columns[v];
     }
-    for (int row = 0; row < Count; ++row)
+    for (int row = 0; row < ROWS; ++row)
         for (int v = 0; v < VECTORS; ++v) {
             double* to = out + row * stride + v * LANES;
             store(to, first ? sums[row][v] : load(to) + sums[row][v]);
         }
 }
 
-// Values k ... k + depth - 1 of rows, ROWS of them side by side: a tile then reads one stream of
-// memory, not ROWS.
-void put_beside(double* beside, const double* const* rows, long count, long k, long depth) {
-    for (long row = 0; row < count; row += ROWS)
-        for (long step = k; step < k + depth; ++step)
-            for (long each = row; each < row + ROWS; ++each)
-                *beside++ = each < count ? rows[each][step] : 0.0;
+void pack(double* panel, const double* const* rows, long count, const long* which, long depth) {
+    for (long k = 0; k < depth; ++k, panel += COLUMNS) {
+        if (count == COLUMNS)
+            for (long row = 0; row < COLUMNS; ++row) panel[row] = rows[row][which[k]];
+        else
+            for (long row = 0; row < COLUMNS; ++row)
+                panel[row] = row < count ? rows[row][which[k]] : 0.0;
+    }
 }
 
 // Into the second cache; asked for more than is there, nothing happens.
@@ -59,46 +59,36 @@ inline void prefetch(const double* from, long count) {
     for (long value = 0; value < count; value += CACHE_LINE) __builtin_prefetch(from + value, 0, 2);
 }
 
-void pack(double* panel, const double* const* rows, long count, long d) {
-    for (long row = 0; row < COLUMNS; ++row)
-        for (long k = 0; k < d; ++k) panel[k * COLUMNS + row] = row < count ? rows[row][k] : 0.0;
-}
-
-void multiply(double* out, long stride, const double* const* rows, long count,
-              const double* packed, long panels, long d) {
-    alignas(64) double beside[MOST_ROWS * DEPTH];
-    for (long k = 0; k < d; k += DEPTH) {
-        const long depth = d - k < DEPTH ? d - k : DEPTH, values = depth * COLUMNS;
-        put_beside(beside, rows, count, k, depth);
-        for (long panel = 0; panel < panels; ++panel) {
-            const double* from = packed + (panel * d + k) * COLUMNS;
-            // What comes next is asked for tile by tile, so that it is there and takes no time.
+void multiply(double* out, long stride, const double* left, long left_panels, const double* right,
+              long right_panels, long apart, long depth, long beyond, bool first) {
+    constexpr long TILES = COLUMNS / ROWS;
+    for (long k = 0; k < depth; k += DEPTH, first = false) {
+        const long steps = depth - k < DEPTH ? depth - k : DEPTH, values = steps * COLUMNS;
+        // What comes next is asked for tile by tile, so that it is there and takes no time.
+        const long share = values / (left_panels * TILES) + CACHE_LINE;
+        const long left_share = values / (right_panels * TILES) + CACHE_LINE;
+        for (long panel = 0; panel < right_panels; ++panel) {
+            const double* from = right + panel * apart + k * COLUMNS;
             const double* next =
-                panel + 1 < panels ? from + d * COLUMNS : packed + k * COLUMNS + values;
-            double* to = out + panel * COLUMNS;
-            long row = 0;
-            for (; row + ROWS <= count; row += ROWS) {
-                prefetch(next + row * values / MOST_ROWS, ROWS * values / MOST_ROWS);
-                tile<ROWS>(to + row * stride, stride, beside + row * depth, from, depth, k == 0);
+                panel + 1 < right_panels ? from + apart : right + (k + steps) * COLUMNS;
+            for (long each = panel > beyond ? panel - beyond : 0; each < left_panels; ++each) {
+                const double* rows = left + each * apart + k * COLUMNS;
+                for (long number = 0; number < TILES; ++number) {
+                    prefetch(next + (each * TILES + number) * share, share);
+                    prefetch(rows + values + (panel * TILES + number) * left_share, left_share);
+                    tile(out + (each * COLUMNS + number * ROWS) * stride + panel * COLUMNS, stride,
+                         rows + number * ROWS, from, steps, first);
+                }
             }
-            for (long each = row; each < count; ++each)
-                tile<1>(to + each * stride, stride, beside + row * depth + each - row, from, depth,
-                        k == 0);
         }
     }
 }
 
-double square(const double* row, long d) {
-    double total = 0;
-    for (long k = 0; k < d; k += DEPTH) {
-        double sum = 0;
-        for (long step = k; step < d && step < k + DEPTH; ++step) sum += row[step] * row[step];
-        total = k == 0 ? sum : total + sum;
-    }
-    return total;
+void add(double* sums, const double* values, long count) {
+    for (long k = 0; k < count; ++k) sums[k] += values[k];
 }
 
 }  // namespace
 
 extern const Multiplier MULTIPLIER;
-const Multiplier MULTIPLIER = {COLUMNS, pack, multiply, square};
+const Multiplier MULTIPLIER = {COLUMNS, pack, multiply, add};

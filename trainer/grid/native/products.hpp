@@ -4,21 +4,22 @@
 // This header and products.cpp hold nothing that another translation unit may share, see passes.hpp.
 #pragma once
 
-constexpr long MOST_ROWS = 64;  // of one call of `multiply`
-
 struct Multiplier {
-    long columns;  // of a panel: rows of the second matrix that are packed together
+    long columns;  // how many rows are packed together, side by side: panel[k * columns + row]
 
-    // Puts `count` rows of d values (at most `columns`; zeros take the place of the others) side by
-    // side: panel[k * columns + row].
-    void (*pack)(double* panel, const double* const* rows, long count, long d);
+    // Puts values of `count` rows (at most `columns`; zeros take the place of the others) side by
+    // side: those of the `depth` places `which`.
+    void (*pack)(double* panel, const double* const* rows, long count, const long* which,
+                 long depth);
 
-    // out[row * stride + column] = the inner product of rows[row], of `count` (at most MOST_ROWS),
-    // and the panels' row `column`, for `panels` panels one after the other; each has room for all
-    // of its columns in `out`.
-    void (*multiply)(double* out, long stride, const double* const* rows, long count,
-                     const double* packed, long panels, long d);
+    // out[i * stride + j] = the inner product of rows i and j of panels one after the other, which
+    // begin `apart` values from each other and have `depth` values of each row; it is added to what
+    // is there unless it is the first. Panels of `right` that are more than `beyond` panels further
+    // than that of `left` are left out.
+    void (*multiply)(double* out, long stride, const double* left, long left_panels,
+                     const double* right, long right_panels, long apart, long depth, long beyond,
+                     bool first);
 
-    // The inner product of a row and itself, in the order of `multiply`.
-    double (*square)(const double* row, long d);
+    // sums[k] += values[k]
+    void (*add)(double* sums, const double* values, long count);
 };

@@ -1,0 +1,169 @@
+#include "columns.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "threads.hpp"
+
+namespace {
+
+constexpr long ROWS_LOOKED_AT = 64;  // to find columns that are likely the same
+constexpr long ROWS_AT_ONCE = 64;
+constexpr std::size_t FEWEST = 8;  // below it, adding sums up costs as much as it saves
+
+// The same values, and where they are: set and column, one of each set at most.
+struct Found {
+    std::vector<std::pair<long, long>> in;
+};
+
+std::uint64_t bits_of(double value) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+// Alike for columns that are; others may be alike, too.
+std::vector<std::uint64_t> fingerprints(const RowSet& set) {
+    const long count = static_cast<long>(set.rows.size());
+    const long step = (count + ROWS_LOOKED_AT - 1) / ROWS_LOOKED_AT;
+    std::vector<std::uint64_t> prints(static_cast<std::size_t>(set.d));
+    for (long row = 0; row < count; row += step)
+        for (long k = 0; k < set.d; ++k) {
+            const std::uint64_t mixed = (prints[k] ^ bits_of(set.rows[row][k])) * 0x9e3779b97f4a7c15;
+            prints[k] = mixed ^ (mixed >> 32);
+        }
+    return prints;
+}
+
+class Search {
+public:
+    Search(const std::vector<RowSet>& sets, int threads) : sets_(sets), threads_(threads) {}
+
+    void look_through(long set) {
+        const std::vector<std::uint64_t> prints = fingerprints(sets_[set]);
+        const std::vector<long> likely = candidates(prints, set);
+        const std::vector<char> same = compared(likely, set);
+        for (long k = 0; k < sets_[set].d; ++k) {
+            if (!same[k]) {
+                by_print_[prints[k]].push_back(static_cast<long>(found_.size()));
+                found_.emplace_back();
+            }
+            found_[same[k] ? likely[k] : found_.size() - 1].in.emplace_back(set, k);
+        }
+    }
+
+    std::vector<Columns> groups() const {
+        std::map<std::vector<long>, std::vector<const Found*>> shared;
+        for (const Found& found : found_) {
+            std::vector<long> of;
+            for (const auto& place : found.in) of.push_back(place.first);
+            shared[std::move(of)].push_back(&found);
+        }
+        std::vector<std::vector<long>> alone(sets_.size());
+        std::vector<Columns> groups;
+        for (const auto& [of, members] : shared) {
+            if (of.size() > 1 && members.size() >= FEWEST) {
+                groups.push_back({of, {}});
+                for (const Found* found : members)
+                    groups.back().columns.push_back(found->in.front().second);
+            } else {
+                for (const Found* found : members)
+                    for (const auto& [set, k] : found->in) alone[set].push_back(k);
+            }
+        }
+        for (std::size_t set = 0; set < alone.size(); ++set)
+            if (!alone[set].empty())
+                groups.push_back({{static_cast<long>(set)}, std::move(alone[set])});
+        return groups;
+    }
+
+private:
+    // Of each column of a set which one of those found it may be; -1 where there is none.
+    std::vector<long> candidates(const std::vector<std::uint64_t>& prints, long set) const {
+        std::vector<long> likely(prints.size(), -1);
+        std::vector<char> taken(found_.size());
+        if (set == 0) return likely;
+        for (std::size_t k = 0; k < prints.size(); ++k) {
+            const auto alike = by_print_.find(prints[k]);
+            if (alike == by_print_.end()) continue;
+            for (const long found : alike->second) {
+                if (taken[found]) continue;
+                taken[found] = 1;
+                likely[k] = found;
+                break;
+            }
+        }
+        return likely;
+    }
+
+    // Whether they are what they may be, in all rows.
+    std::vector<char> compared(const std::vector<long>& likely, long set) const {
+        std::vector<Pair> pairs;
+        for (std::size_t k = 0; k < likely.size(); ++k)
+            if (likely[k] >= 0) {
+                const auto& [other, column] = found_[likely[k]].in.front();
+                pairs.push_back({static_cast<long>(k), other, column});
+            }
+        std::vector<char> same(likely.size());
+        for (const Pair& pair : pairs) same[pair.k] = 1;
+        if (pairs.empty()) return same;
+        std::mutex mutex;
+        in_parallel(blocks(), threads_, [&](long block) {
+            const std::vector<std::uint64_t> differing = differences(pairs, set, block);
+            const std::lock_guard<std::mutex> lock(mutex);
+            for (std::size_t pair = 0; pair < pairs.size(); ++pair)
+                same[pairs[pair].k] &= differing[pair] == 0;
+        });
+        return same;
+    }
+
+    struct Pair {
+        long k, set, column;
+    };
+
+    long blocks() const {
+        return (static_cast<long>(sets_.front().rows.size()) + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    }
+
+    std::vector<std::uint64_t> differences(const std::vector<Pair>& pairs, long set,
+                                           long block) const {
+        constexpr long TOGETHER = 4;  // rows, so that a pair is not looked up for each of them
+        std::vector<std::uint64_t> differing(pairs.size());
+        std::vector<std::array<const double*, TOGETHER>> rows(sets_.size());
+        const long count = static_cast<long>(sets_[set].rows.size());
+        const long end = std::min(count, (block + 1) * ROWS_AT_ONCE);
+        for (long first = block * ROWS_AT_ONCE; first < end; first += TOGETHER) {
+            for (std::size_t each = 0; each < rows.size(); ++each)
+                for (long row = 0; row < TOGETHER; ++row)
+                    rows[each][row] = sets_[each].rows[std::min(first + row, end - 1)];
+            const std::array<const double*, TOGETHER> ours = rows[set];
+            for (std::size_t pair = 0; pair < pairs.size(); ++pair) {
+                const auto& [k, other, column] = pairs[pair];
+                const auto& theirs = rows[other];
+                for (long row = 0; row < TOGETHER; ++row)
+                    differing[pair] |= bits_of(ours[row][k]) ^ bits_of(theirs[row][column]);
+            }
+        }
+        return differing;
+    }
+
+    const std::vector<RowSet>& sets_;
+    const int threads_;
+    std::vector<Found> found_;
+    std::unordered_map<std::uint64_t, std::vector<long>> by_print_;
+};
+
+}  // namespace
+
+std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads) {
+    Search search(sets, threads);
+    for (std::size_t set = 0; set < sets.size(); ++set)
+        search.look_through(static_cast<long>(set));
+    return search.groups();
+}
