@@ -109,7 +109,12 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
 ) -> None:
     rng = np.random.default_rng(5)
     rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
-    products = Products(rows @ rows.T, rows @ tested.T, np.square(tested).sum(axis=1), [0, 30, 61])
+    products = Products(
+        (rows @ rows.T)[np.tril_indices(61)],
+        rows @ tested.T,
+        np.square(tested).sum(axis=1),
+        [0, 30, 61],
+    )
     task = Task(0, 0, 1, False, [0.5], [(2.0, 2.0)])  # noqa: FBT003 - compiled
     given_run = ([products], [task], 1e-3, CAP, False)
     trained, tested_run = (Run(*given_run, keep, instruction_set, 1) for keep in (True, False))

@@ -34,7 +34,8 @@ def made_products(count: int = 6, tested: int = 2) -> Any:
     rows = np.random.default_rng(1).normal(size=(count + tested, 3))
     training, testing = rows[:count], rows[count:]
     squares = np.square(testing).sum(axis=1)
-    return [training @ training.T, training @ testing.T, squares, [0, count // 2, count]]
+    products = (training @ training.T)[np.tril_indices(count)]
+    return [products, training @ testing.T, squares, [0, count // 2, count]]
 
 
 def task(
@@ -238,7 +239,7 @@ def test_an_engine_can_be_used_by_several_threads_at_once() -> None:
         for rows in (np.arange(60) % 4 != fold for fold in range(4))
     ]
     problems = [Problem("rbf", c, g) for c in (0.5, 2.0) for g in (0.25, 1.0)]
-    one = 8 * 60 * (45 + 8) + 2 * (4 * 45**2 + 8 * 45 * 15 + 8 * 30**2)
+    one = 4 * 45 * 46 + 8 * 45 * 15 + 8 * 60 * 8 + 2 * (4 * 45**2 + 8 * 45 * 15 + 8 * 30**2)
     together = NativeEngine(1).prepared(splits)
     in_turns = NativeEngine(1, memory=one).prepared(splits)
     ready = Barrier(6)
@@ -286,7 +287,7 @@ def test_progress_ends_with_everything_in_one_turn_or_several() -> None:
         split.training, split.testing, split.training_codes, np.arange(2), np.arange(9, 18)
     )
     problems = [Problem("rbf", c, 0.5) for c in (0.5, 2.0)]
-    one = 8 * 69 * (60 + 20) + 4 * 60**2 + 8 * 60 * 9 + 8 * 60**2
+    one = 4 * 60 * 61 + 8 * 60 * 9 + 8 * 69 * 20 + 4 * 60**2 + 8 * 60 * 9 + 8 * 60**2
 
     for memory in (2**30, one):
         shares: list[float] = []

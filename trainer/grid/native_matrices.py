@@ -61,8 +61,8 @@ class Matrices:
         Rows class by class, ascending within each: libsvm's order, and that of the matrices.
     starts : ndarray of intp, shape (k + 1,)
         Where each class begins in it.
-    training : ndarray of float64, shape (n_training, n_training)
-        On and below the diagonal; what is above it is not set.
+    training : ndarray of float64, shape (n_training (n_training + 1) / 2,)
+        Row after row, each up to the diagonal.
     products : Products
         The same and those of the testing rows, as the solver takes them.
     refusal : str or None
@@ -154,8 +154,13 @@ def _matrices(rows: Rows, training: Float64, testing: Float64, squares: Float64)
         starts=starts,
         training=training,
         products=Products(training, testing, squares, starts.tolist()),
-        refusal=_refusal(rows, np.concatenate([training.diagonal(), squares])),
+        refusal=_refusal(rows, np.concatenate([training[_diagonal(len(rows.training))], squares])),
     )
+
+
+def _diagonal(count: int) -> Indices:
+    """Return where the diagonal is in a matrix whose rows end with it."""
+    return np.cumsum(np.arange(1, count + 1)) - 1
 
 
 def _refusal(rows: Rows, squares: Float64) -> str | None:
@@ -174,9 +179,15 @@ def _refusal(rows: Rows, squares: Float64) -> str | None:
 
 
 def bytes_of(rows: Rows) -> int:
-    """Return the memory that it takes to multiply a set, ``8 (n + n_testing) (n + d)`` bytes."""
+    """Return the memory that it takes to multiply a set.
+
+    ``4 n (n + 1) + 8 n n_testing + 8 (n + n_testing) d`` bytes: of a symmetric matrix one half is
+    held.
+    """
     training, columns = rows.training.shape
-    return FLOAT64_BYTES * (training + len(rows.testing)) * (training + columns)
+    testing = len(rows.testing)
+    halved = training * (training + 1) // 2
+    return FLOAT64_BYTES * (halved + training * testing + (training + testing) * columns)
 
 
 def bytes_of_thread(rows: Rows) -> int:

@@ -6,14 +6,15 @@
 
 namespace {
 
-void fill_row(float* to, long row, long count, const Products& products, const Kernel& kernel,
+// Up to the diagonal.
+void fill_row(float* to, long row, const Products& products, const Kernel& kernel,
               const Passes& passes) {
-    const double* from = products.training + row * products.training_count;
+    const double* from = products.training_row(row);
     const double* squares = products.squares.data();
     if (kernel.rbf)
-        passes.rbf(to, from, squares, squares[row], kernel.gamma, count);
+        passes.rbf(to, from, squares, squares[row], kernel.gamma, row + 1);
     else
-        passes.cubic(to, from, kernel.gamma, count);
+        passes.cubic(to, from, kernel.gamma, row + 1);
 }
 
 }  // namespace
@@ -23,7 +24,7 @@ void fill_training(float* values, long stride, long first_row, const Products& p
     constexpr long ROWS = SharedMatrix<float>::ROWS_AT_ONCE;
     const long last_row = std::min(first_row + ROWS, products.training_count);
     for (long row = first_row; row < last_row; ++row)
-        fill_row(values + row * stride, row, row + 1, products, kernel, passes);
+        fill_row(values + row * stride, row, products, kernel, passes);
     for (long above = 0; above < last_row; ++above)
         for (long row = std::max(first_row, above + 1); row < last_row; ++row)
             values[above * stride + row] = values[row * stride + above];
@@ -59,7 +60,7 @@ std::vector<double> smallest_distances(const Products& products, const Passes& p
     std::vector<double> smallest(classes * classes, std::numeric_limits<double>::infinity());
     for (std::size_t a = 0; a < classes; ++a)
         for (long i = products.starts[a]; i < products.starts[a + 1]; ++i) {
-            const double* row = products.training + i * products.training_count;
+            const double* row = products.training_row(i);
             for (std::size_t b = 0; b <= a; ++b) {
                 const long start = products.starts[b], end = b == a ? i : products.starts[b + 1];
                 const double least =
@@ -78,7 +79,7 @@ CubicRow cubic_range(const Products& products, double margin, const Passes& pass
         norms[i] = products.squares[i] * products.squares[i] * products.squares[i];
     CubicRow range{true, std::numeric_limits<double>::infinity(), 0};
     for (long i = 0; i < products.training_count; ++i) {
-        const double* row = products.training + i * products.training_count;
+        const double* row = products.training_row(i);
         const CubicRow found = passes.cubic_row(row, norms.data(), norms[i], margin, i);
         range.apart = range.apart && found.apart && std::isfinite(norms[i]);
         range.largest = std::max({range.largest, found.largest, norms[i]});

@@ -13,11 +13,13 @@
 // The inner products of one split; classes lie one after the other. The matrices are not owned.
 struct Products {
     long training_count, testing_count;
-    const double* training;               // training_count x training_count, to the diagonal
+    const double* training;               // symmetric: its rows end with the diagonal
     const double* testing;                // training_count x testing_count
     std::vector<double> squares;          // of the training rows, padded
     std::vector<double> testing_squares;  // of the testing rows, padded
     std::vector<long> starts;             // of each class; the last is training_count
+
+    const double* training_row(long row) const { return training + begin_of_row(row); }
 };
 
 struct Kernel {

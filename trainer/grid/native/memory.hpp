@@ -12,6 +12,9 @@
 
 constexpr std::size_t ALIGNMENT = 64;  // bytes of a cache line, and of the widest vector
 
+// Of a symmetric matrix on and below its diagonal, row after row.
+inline long begin_of_row(long row) { return row * (row + 1) / 2; }
+
 inline long padded(long count) { return (count + 2 * PADDING - 1) / PADDING * PADDING; }
 
 template <typename Element>

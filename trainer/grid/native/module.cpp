@@ -35,11 +35,10 @@ struct HeldProducts {
 std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix& testing,
                                             const Matrix& testing_squares,
                                             std::vector<long> starts) {
-    require(training.ndim() == 2 && testing.ndim() == 2 && testing_squares.ndim() == 1,
+    require(training.ndim() == 1 && testing.ndim() == 2 && testing_squares.ndim() == 1,
             "matrices that do not fit each other");
-    const long count = training.shape(0), rows = testing.shape(1);
-    require(training.shape(1) == count && testing.shape(0) == count &&
-                testing_squares.shape(0) == rows,
+    const long count = testing.shape(0), rows = testing.shape(1);
+    require(training.shape(0) == begin_of_row(count) && testing_squares.shape(0) == rows,
             "matrices that do not fit each other");
     require(starts.size() > 1 && starts.front() == 0 && starts.back() == count &&
                 std::is_sorted(starts.begin(), starts.end()),
@@ -49,7 +48,7 @@ std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix
     held->testing = testing;
     held->products = {count, rows, training.data(), testing.data(), {}, {}, std::move(starts)};
     held->products.squares.resize(static_cast<std::size_t>(count) + PADDING);
-    for (long i = 0; i < count; ++i) held->products.squares[i] = training.at(i, i);
+    for (long i = 0; i < count; ++i) held->products.squares[i] = held->products.training_row(i)[i];
     held->products.testing_squares.assign(testing_squares.data(), testing_squares.data() + rows);
     held->products.testing_squares.resize(static_cast<std::size_t>(rows) + PADDING);
     return held;
@@ -206,7 +205,7 @@ py::list multiply(const std::vector<GivenSet>& given, const std::string& name, i
         sets.push_back(row_set(each));
         const RowSet& set = sets.back();
         require(set.rows.size() == sets.front().rows.size(), "sets of different rows");
-        Matrix training({set.trained, set.trained}), testing({set.trained, set.tested});
+        Matrix training(begin_of_row(set.trained)), testing({set.trained, set.tested});
         Matrix squares(set.tested);
         out.push_back({training.mutable_data(), testing.mutable_data(), squares.mutable_data()});
         products.append(py::make_tuple(training, testing, squares));

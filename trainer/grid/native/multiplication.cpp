@@ -164,7 +164,7 @@ private:
                 if (others[k] == place) out.testing_squares[-1 - place] = products[k * apart];
             return;
         }
-        double* trained = out.training + place * set.trained;
+        double* trained = out.training + begin_of_row(place);
         double* tested = out.testing + place * set.tested;
         for (long k = 0; k < count; ++k) {
             const long other = others[k];

@@ -9,7 +9,7 @@
 #include "products.hpp"
 
 struct Multiplied {
-    double* training;         // (n, n), on and below the diagonal
+    double* training;         // see Products; n (n + 1) / 2
     double* testing;          // (n, n_testing)
     double* testing_squares;  // (n_testing,)
 };
