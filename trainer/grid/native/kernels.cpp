@@ -4,6 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 // Up to the diagonal.
@@ -17,6 +21,33 @@ void fill_row(float* to, long row, const Products& products, const Kernel& kerne
         passes.cubic(to, from, kernel.gamma, row + 1);
 }
 
+// values[above * stride + row] = values[row * stride + above], for four of each.
+void mirror_four(float* values, long stride, long row, long above) {
+    const float* from = values + row * stride + above;
+    float* to = values + above * stride + row;
+#if defined(__SSE2__)
+    __m128 rows[4];
+    for (long k = 0; k < 4; ++k) rows[k] = _mm_loadu_ps(from + k * stride);
+    _MM_TRANSPOSE4_PS(rows[0], rows[1], rows[2], rows[3]);
+    for (long k = 0; k < 4; ++k) _mm_storeu_ps(to + k * stride, rows[k]);
+#else
+    for (long k = 0; k < 4; ++k)
+        for (long each = 0; each < 4; ++each) to[each * stride + k] = from[k * stride + each];
+#endif
+}
+
+// Puts what lies left of the diagonal of some rows above it, too.
+void mirror(float* values, long stride, long first_row, long last_row) {
+    long done = 0;  // columns, of all rows
+    if (last_row - first_row == SharedMatrix<float>::ROWS_AT_ONCE)
+        for (; done < first_row; done += 4)
+            for (long row = first_row; row < last_row; row += 4)
+                mirror_four(values, stride, row, done);
+    for (long above = done; above < last_row; ++above)
+        for (long row = std::max(first_row, above + 1); row < last_row; ++row)
+            values[above * stride + row] = values[row * stride + above];
+}
+
 }  // namespace
 
 void fill_training(float* values, long stride, long first_row, const Products& products,
@@ -25,9 +56,7 @@ void fill_training(float* values, long stride, long first_row, const Products& p
     const long last_row = std::min(first_row + ROWS, products.training_count);
     for (long row = first_row; row < last_row; ++row)
         fill_row(values + row * stride, row, products, kernel, passes);
-    for (long above = 0; above < last_row; ++above)
-        for (long row = std::max(first_row, above + 1); row < last_row; ++row)
-            values[above * stride + row] = values[row * stride + above];
+    mirror(values, stride, first_row, last_row);
 }
 
 void fill_testing(double* values, long stride, long first_row, const Products& products,

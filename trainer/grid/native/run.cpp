@@ -13,10 +13,11 @@ using Doubles = std::vector<double>;
 // The kernel matrix of a pair within that of its split.
 PairKernel gather(const float* values, long stride, const Pair& pair, const Products& products,
                   const Kernel& kernel, Rows& room) {
-    PairKernel gathered{pair.count(), pair.first_count, values, stride, Doubles(pair.count())};
+    PairKernel gathered{pair.count(), pair.first_count, values + pair.first * (stride + 1), stride,
+                        Doubles(pair.count())};
     for (long t = 0; t < pair.count(); ++t)
         gathered.diagonal[t] = diagonal(products.squares[pair.place(t)], kernel);
-    if (pair.is_whole(products)) return gathered;
+    if (pair.is_one_piece()) return gathered;
     room.resize(pair.count());
     for (long t = 0; t < pair.count(); ++t) {
         const float* from = values + pair.place(t) * stride;

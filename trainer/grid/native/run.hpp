@@ -34,7 +34,7 @@ struct Pair {
           second_count(products.starts[task.second + 1] - second) {}
 
     long count() const { return first_count + second_count; }
-    bool is_whole(const Products& products) const { return count() == products.training_count; }
+    bool is_one_piece() const { return second == first + first_count; }
     long place(long t) const { return t < first_count ? first + t : second + t - first_count; }
 };
 
