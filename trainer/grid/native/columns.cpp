@@ -43,10 +43,14 @@ std::vector<std::uint64_t> fingerprints(const RowSet& set) {
 
 class Search {
 public:
-    Search(const std::vector<RowSet>& sets, int threads) : sets_(sets), threads_(threads) {}
+    Search(const std::vector<RowSet>& sets, int threads)
+        : sets_(sets), threads_(threads), prints_(sets.size()) {
+        in_parallel(static_cast<long>(sets.size()), threads,
+                    [this](long set) { prints_[set] = fingerprints(sets_[set]); });
+    }
 
     void look_through(long set) {
-        const std::vector<std::uint64_t> prints = fingerprints(sets_[set]);
+        const std::vector<std::uint64_t>& prints = prints_[set];
         const std::vector<long> likely = candidates(prints, set);
         const std::vector<char> same = compared(likely, set);
         for (long k = 0; k < sets_[set].d; ++k) {
@@ -155,6 +159,7 @@ private:
 
     const std::vector<RowSet>& sets_;
     const int threads_;
+    std::vector<std::vector<std::uint64_t>> prints_;  // of each set
     std::vector<Found> found_;
     std::unordered_map<std::uint64_t, std::vector<long>> by_print_;
 };

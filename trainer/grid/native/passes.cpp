@@ -50,6 +50,9 @@ inline Doubles widened(const float* from) {
 #endif
 }
 
+// Of what is not a number the second.
+inline Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
+
 // 0 in place of what is below it, or not a number.
 inline Doubles above_zero(Doubles x) {
 #if defined(__AVX512F__)
@@ -221,28 +224,45 @@ Second second(const double* f, const double* low, const float* row, const double
     };
     Doubles most_violating = Doubles{} - INFINITE, largest = {};
     const auto estimate = [&](long k, Doubles sum) {
-        most_violating = sum > most_violating ? sum : most_violating;
+        most_violating = larger(sum, most_violating);
         const Doubles excess = above_zero(sum);
         // Infinite where there is no curvature: then everything is divided.
         const Doubles gain = (excess * excess) * reciprocal(above_zero(curvature(k)));
         store(estimates + k, gain);
-        largest = gain > largest ? gain : largest;
+        return gain;
     };
-    long k = 0;
-    for (; k + LANES <= count; k += LANES) estimate(k, both(k));
-    if (k < count) estimate(k, positions() + k < count ? both(k) : Doubles{} - INFINITE);
+    // Several vectors have one largest, so that few are looked through for those that come near.
+    constexpr long TOGETHER = 4 * LANES;
+    double* of_several = estimates + count + PADDING;
+    long k = 0, several = 0;
+    for (; k + TOGETHER <= count; k += TOGETHER, several += LANES) {
+        Doubles best = {};
+        for (long at = k; at < k + TOGETHER; at += LANES)
+            best = larger(estimate(at, both(at)), best);
+        store(of_several + several, best);
+        largest = larger(best, largest);
+    }
+    const long rest = k;
+    for (; k + LANES <= count; k += LANES) largest = larger(estimate(k, both(k)), largest);
+    if (k < count)
+        largest = larger(estimate(k, positions() + k < count ? both(k) : Doubles{} - INFINITE),
+                         largest);
 
     const double most = largest_lane(largest);
     const bool estimated = most > SMALLEST_ESTIMATE && most < LARGEST_ESTIMATE;
     const double least = estimated ? NEAR * most : -1.0;
     long vectors = 0, last = 0;
     unsigned lanes_of_last = 0;
-    for (k = 0; k < count; k += LANES) {  // without branches: none could be predicted
-        const unsigned lanes = reaching(load<Doubles>(estimates + k), least);
+    const auto look_at = [&](long at) {  // without branches: none could be predicted
+        const unsigned lanes = reaching(load<Doubles>(estimates + at), least);
         vectors += lanes != 0;
-        last = lanes ? k : last;
+        last = lanes ? at : last;
         lanes_of_last = lanes ? lanes : lanes_of_last;
-    }
+    };
+    for (k = 0; k < several; k += LANES)
+        if (reaching(load<Doubles>(of_several + k), least))
+            for (long at = 4 * k; at < 4 * k + TOGETHER; at += LANES) look_at(at);
+    for (k = rest; k < count; k += LANES) look_at(k);
     const double violating = largest_lane(most_violating);
     if (estimated && vectors == 1 && (lanes_of_last & (lanes_of_last - 1)) == 0)
         return {violating, last + __builtin_ctz(lanes_of_last)};
@@ -263,9 +283,27 @@ void add(double* sums, const float* row, double factor, long count) {
     for (long k = 0; k < count; ++k) sums[k] += row[k] * factor;
 }
 
-void add_wide(double* __restrict__ sums, const double* __restrict__ row, double factor,
+// Sums from k on, as many vectors at a time as stay in registers for all rows; returns where it ends.
+template <int Together>
+inline long add_rows_from(long k, double* sums, const double* const* rows, const double* factors,
+                          long row_count, long count) {
+    for (; k + Together * LANES <= count; k += Together * LANES) {
+        Doubles held[Together];
+        for (int each = 0; each < Together; ++each) held[each] = load<Doubles>(sums + k + each * LANES);
+        for (long row = 0; row < row_count; ++row)
+            for (int each = 0; each < Together; ++each)
+                held[each] += load<Doubles>(rows[row] + k + each * LANES) * factors[row];
+        for (int each = 0; each < Together; ++each) store(sums + k + each * LANES, held[each]);
+    }
+    return k;
+}
+
+void add_rows(double* sums, const double* const* rows, const double* factors, long row_count,
               long count) {
-    for (long k = 0; k < count; ++k) sums[k] += row[k] * factor;
+    long k = add_rows_from<4>(0, sums, rows, factors, row_count, count);
+    k = add_rows_from<1>(k, sums, rows, factors, row_count, count);
+    for (; k < count; ++k)
+        for (long row = 0; row < row_count; ++row) sums[k] += rows[row][k] * factors[row];
 }
 
 // Where e^x is 0 in float32 and in float64, gradual underflow included.
@@ -389,5 +427,5 @@ CubicRow cubic_row(const double* products, const double* norms, double norm, dou
 }  // namespace
 
 extern const Passes PASSES;
-const Passes PASSES = {PASSES_NAME, update, second,     add,            add_wide, rbf,
+const Passes PASSES = {PASSES_NAME, update, second,     add,            add_rows, rbf,
                        rbf_clamped, cubic,  cubic_wide, least_distance, cubic_row};

@@ -39,7 +39,9 @@ struct Passes {
 
     // sums += row * factor; each product and each sum is rounded by itself.
     void (*add)(double* sums, const float* row, double factor, long count);
-    void (*add_wide)(double* sums, const double* row, double factor, long count);
+    // The same for several rows, one after the other.
+    void (*add_rows)(double* sums, const double* const* rows, const double* factors, long row_count,
+                     long count);
 
     // out = exp(-gamma (square + squares - 2 products)); `clamped` takes distances below 0 for 0.
     void (*rbf)(float* out, const double* products, const double* squares, double square,

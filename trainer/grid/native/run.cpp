@@ -10,6 +10,8 @@ namespace {
 
 using Doubles = std::vector<double>;
 
+constexpr long VECTORS_AT_ONCE = 8;  // whose kernel with the testing rows stays in the first cache
+
 // The kernel matrix of a pair within that of its split.
 PairKernel gather(const float* values, long stride, const Pair& pair, const Products& products,
                   const Kernel& kernel, Rows& room) {
@@ -200,17 +202,20 @@ void Run::decide_path(Result& result, const Task& task, const Pair& pair, const 
     if (!values) return;
     decide(result, 0, [&](long t) { return values + pair.place(t) * testing.stride(); });
     // Further gammas of an identity kernel belong to this pair: not worth sharing.
-    Doubles room(static_cast<std::size_t>(padded(result.rows)));
+    const long stride = padded(result.rows);
+    Doubles room(static_cast<std::size_t>(VECTORS_AT_ONCE * stride));
     for (long other = 1; other < result.gammas; ++other) {
         const Kernel same{task.rbf, task.gammas[static_cast<std::size_t>(other)]};
         decide(result, other, [&](long t) {
-            fill_testing_row(room.data(), pair.place(t), products, same, passes);
-            return static_cast<const double*>(room.data());
+            double* to = room.data() + t % VECTORS_AT_ONCE * stride;
+            fill_testing_row(to, pair.place(t), products, same, passes);
+            return static_cast<const double*>(to);
         });
     }
 }
 
-// What the solutions say of all testing rows; `row` gives their kernel with the vectors of the pair.
+// What the solutions say of all testing rows; `row` gives their kernel with a vector of the pair. What
+// it gives is read until it is asked for vectors behind the next VECTORS_AT_ONCE.
 //
 // A decision near 0 hangs on how its sum is rounded, so it is libsvm's sum: one support vector after
 // the other, those of the first class before those of the second, and rho at last. Testing rows take
@@ -220,13 +225,21 @@ void Run::decide(Result& result, long gamma, const std::function<const double*(l
     const std::size_t points = result.solved_as.size();
     const long vectors = static_cast<long>(result.solutions.front().coefficients.size());
     Doubles sums(result.solutions.size() * rows);
-    for (long t = 0; t < vectors && !stop_; ++t) {
-        const double* kernel_row = nullptr;
+    for (long first = 0; first < vectors && !stop_; first += VECTORS_AT_ONCE) {
+        const long count = std::min(VECTORS_AT_ONCE, vectors - first);
+        const double* known[VECTORS_AT_ONCE] = {};
         for (std::size_t solution = 0; solution < result.solutions.size(); ++solution) {
-            const double coefficient = result.solutions[solution].coefficients[t];
-            if (coefficient == 0) continue;  // no support vector
-            if (!kernel_row) kernel_row = row(t);
-            options_.passes->add_wide(sums.data() + solution * rows, kernel_row, coefficient,
+            const double* coefficients = result.solutions[solution].coefficients.data() + first;
+            const double* of_support[VECTORS_AT_ONCE];
+            double factors[VECTORS_AT_ONCE];
+            long support = 0;
+            for (long t = 0; t < count; ++t) {
+                if (coefficients[t] == 0) continue;
+                if (!known[t]) known[t] = row(first + t);
+                of_support[support] = known[t];
+                factors[support++] = coefficients[t];
+            }
+            options_.passes->add_rows(sums.data() + solution * rows, of_support, factors, support,
                                       result.rows);
         }
     }

@@ -89,7 +89,7 @@ Solver::Solver(const PairKernel& kernel, Bounds C, const Limits& limits, const P
       diagonal_(kernel.diagonal.begin(), kernel.diagonal.end()),
       up_(count_ + PADDING, -INFINITE),
       low_(count_ + PADDING, -INFINITE),
-      estimates_(count_ + PADDING),
+      estimates_(2 * (count_ + PADDING)),
       bounded_part_(count_),
       reordered_(room),
       version_of_row_(count_, -1) {
