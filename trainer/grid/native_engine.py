@@ -89,7 +89,7 @@ class NativeEngine:
     Memory in bytes: ``4 n (n + 1) + 8 n t + 8 (n + t) d`` for each split of n training and t
     testing rows with d columns, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m being the rows
     of the largest two classes: 0.6 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four
-    equal classes, d = 700.
+    equal classes, d = 700. While splits are multiplied, each thread has another 0.2 MB for each.
     Where that is more than `memory`, fewer threads are used, then splits are solved in turns (and
     solutions come late); where one thread with one split needs more, `suited_to` hands over to the
     `sklearn` engine, which computes rows of the kernel as it needs them. The limit is that of one

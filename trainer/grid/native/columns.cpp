@@ -17,9 +17,12 @@ constexpr long ROWS_LOOKED_AT = 64;  // to find columns that are likely the same
 constexpr long ROWS_AT_ONCE = 64;
 constexpr std::size_t FEWEST = 8;  // below it, adding sums up costs as much as it saves
 
-// The same values, and where they are: set and column, one of each set at most.
-struct Found {
-    std::vector<std::pair<long, long>> in;
+// Where the same values are: sets and columns, of each set one at most.
+using Found = std::vector<std::pair<long, long>>;
+
+// A column of a set, and one of another that it may be the same as.
+struct Likely {
+    long k, set, column;
 };
 
 std::uint64_t bits_of(double value) {
@@ -51,14 +54,14 @@ public:
 
     void look_through(long set) {
         const std::vector<std::uint64_t>& prints = prints_[set];
-        const std::vector<long> likely = candidates(prints, set);
+        const std::vector<long> likely = candidates(prints);
         const std::vector<char> same = compared(likely, set);
         for (long k = 0; k < sets_[set].d; ++k) {
             if (!same[k]) {
                 by_print_[prints[k]].push_back(static_cast<long>(found_.size()));
                 found_.emplace_back();
             }
-            found_[same[k] ? likely[k] : found_.size() - 1].in.emplace_back(set, k);
+            found_[same[k] ? likely[k] : found_.size() - 1].emplace_back(set, k);
         }
     }
 
@@ -66,7 +69,7 @@ public:
         std::map<std::vector<long>, std::vector<const Found*>> shared;
         for (const Found& found : found_) {
             std::vector<long> of;
-            for (const auto& place : found.in) of.push_back(place.first);
+            for (const auto& place : found) of.push_back(place.first);
             shared[std::move(of)].push_back(&found);
         }
         std::vector<std::vector<long>> alone(sets_.size());
@@ -75,10 +78,10 @@ public:
             if (of.size() > 1 && members.size() >= FEWEST) {
                 groups.push_back({of, {}});
                 for (const Found* found : members)
-                    groups.back().columns.push_back(found->in.front().second);
+                    groups.back().columns.push_back(found->front().second);
             } else {
                 for (const Found* found : members)
-                    for (const auto& [set, k] : found->in) alone[set].push_back(k);
+                    for (const auto& [set, k] : *found) alone[set].push_back(k);
             }
         }
         for (std::size_t set = 0; set < alone.size(); ++set)
@@ -89,10 +92,9 @@ public:
 
 private:
     // Of each column of a set which one of those found it may be; -1 where there is none.
-    std::vector<long> candidates(const std::vector<std::uint64_t>& prints, long set) const {
+    std::vector<long> candidates(const std::vector<std::uint64_t>& prints) const {
         std::vector<long> likely(prints.size(), -1);
         std::vector<char> taken(found_.size());
-        if (set == 0) return likely;
         for (std::size_t k = 0; k < prints.size(); ++k) {
             const auto alike = by_print_.find(prints[k]);
             if (alike == by_print_.end()) continue;
@@ -108,14 +110,14 @@ private:
 
     // Whether they are what they may be, in all rows.
     std::vector<char> compared(const std::vector<long>& likely, long set) const {
-        std::vector<Pair> pairs;
+        std::vector<Likely> pairs;
         for (std::size_t k = 0; k < likely.size(); ++k)
             if (likely[k] >= 0) {
-                const auto& [other, column] = found_[likely[k]].in.front();
+                const auto& [other, column] = found_[likely[k]].front();
                 pairs.push_back({static_cast<long>(k), other, column});
             }
         std::vector<char> same(likely.size());
-        for (const Pair& pair : pairs) same[pair.k] = 1;
+        for (const Likely& pair : pairs) same[pair.k] = 1;
         if (pairs.empty()) return same;
         std::mutex mutex;
         in_parallel(blocks(), threads_, [&](long block) {
@@ -127,15 +129,11 @@ private:
         return same;
     }
 
-    struct Pair {
-        long k, set, column;
-    };
-
     long blocks() const {
         return (static_cast<long>(sets_.front().rows.size()) + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
     }
 
-    std::vector<std::uint64_t> differences(const std::vector<Pair>& pairs, long set,
+    std::vector<std::uint64_t> differences(const std::vector<Likely>& pairs, long set,
                                            long block) const {
         constexpr long TOGETHER = 4;  // rows, so that a pair is not looked up for each of them
         std::vector<std::uint64_t> differing(pairs.size());
