@@ -41,6 +41,8 @@ Line = tuple[str, str]
 def main(folder: Path) -> None:
     """Print every figure, each as soon as it is known."""
     vectors = folder / "gaia-vectors"
+    if not vectors.is_dir():
+        sys.exit(f"{folder} has no folder gaia-vectors: name the folder of gaia-vectors and moods")
     dataset, held_out = read_vectors(vectors)
     for title, figure in (
         *matrices(vectors, dataset, held_out),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from tests.leftover_processes import all_gone
+from tests.leftover_processes import all_gone, processes_of
 from trainer.bench.grid import Answer, Order, extrapolated, made_splits, sampled
 from trainer.bench.made import made_rows
 from trainer.bench.made_models import made_models
@@ -124,6 +124,26 @@ def test_figures_of_a_grid_tell_what_was_ordered_and_with_what(acoustic: Acousti
     assert (found["sample"], found["seed"], found["max_iterations"]) == (18, 3, 5000)
     assert (found["engine"], found["instruction_set"]) == ("sklearn", None)
     assert {"acoustic-workers", "numpy", "scikit-learn"} <= found["machine"]["versions"].keys()
+
+
+@native
+def test_a_grid_that_another_engine_had_to_solve_says_so(acoustic: Acoustic) -> None:
+    order = ("--n", "300", "--memory", "1", "--max-iterations", "100", "--against", "none")
+    found = measured(acoustic, *order)
+
+    assert "by sklearn instead of native" in found["instead"]
+    assert "may have 1 MiB" in found["instead"]
+    result = acoustic("bench", "grid", *SMALL, *order)
+    assert f"solved {found['instead']}"[:40] in result.stdout
+
+
+def test_one_thread_is_a_variant_of_the_native_engine_only(acoustic: Acoustic) -> None:
+    order = ("--engine", "sklearn", "--against", "none", "--also", "one-thread")
+
+    result = acoustic("bench", "grid", *SMALL, *order)
+
+    assert result.exit_code == 2
+    assert "one-thread is a variant of the native engine" in result.output
 
 
 def test_a_preprocessing_that_is_named_twice_is_solved_once_and_counts_once(
@@ -388,6 +408,30 @@ def test_a_bench_that_is_told_to_end_leaves_no_server_and_no_files(
     assert process.wait(60) == 143
     assert all_gone(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def has_libsvm(process: int) -> bool:
+    try:
+        return "_libsvm." in Path(f"/proc/{process}/maps").read_text()
+    except OSError:
+        return False
+
+
+def test_a_bench_with_a_pool_that_is_told_to_end_leaves_no_process_and_says_nothing(
+    started: Callable[..., Any], tmp_path: Path
+) -> None:
+    order = ("--n", 600, "--d", 300, "--classes", 4, "--rounds", 50, "--against", "pool")
+    process = started("bench", "grid", *order, TMPDIR=str(tmp_path))
+    deadline = time.monotonic() + 60
+    while sum(map(has_libsvm, processes_of(tmp_path))) < 3:  # itself and two of the pool
+        assert time.monotonic() < deadline, "its pool was never started"
+        time.sleep(0.01)
+
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (143, "")
+    assert all_gone(tmp_path)
 
 
 def test_a_terminal_is_told_how_far_a_measurement_is(on_terminal: Callable[..., str]) -> None:

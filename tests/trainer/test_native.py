@@ -387,6 +387,17 @@ def test_memory_for_one_split_at_a_time_changes_nothing() -> None:
         assert in_turns[problem].predicted.tolist() == solution.predicted.tolist()
 
 
+def test_an_engine_that_was_prepared_for_some_of_the_splits_solves_all_of_them() -> None:
+    values, labels = blobs(90, 10, 3)
+    splits = splits_of(values, labels)
+    prepared = NativeEngine(2).prepared(splits[1:3])
+
+    found = solved(prepared, GRID[::40], splits)
+
+    for problem, solution in solved(NativeEngine(2), GRID[::40], splits).items():
+        assert found[problem].predicted.tolist() == solution.predicted.tolist()
+
+
 def test_what_needs_too_much_memory_is_left_to_the_other_engine() -> None:
     values, labels = blobs(90, 10, 3)
     engine = NativeEngine(2, memory=ONE_SPLIT - 1)

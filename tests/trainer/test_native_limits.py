@@ -91,7 +91,7 @@ def end(number, frame):
     sys.exit()
 
 signal.signal(signal.SIGTERM, end)
-rows = Rows(np.random.default_rng(3).random((5000, 700)), np.arange(5000) % 4, np.zeros((0, 700)))
+rows = Rows(np.random.default_rng(3).random((5000, 3000)), np.arange(5000) % 4, np.zeros((0, 3000)))
 print("begun", flush=True)
 try:
     multiply([rows], instruction_set=instruction_sets()[-1], threads=1)

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.bench.grid import Order, made_splits
 from trainer.grid.engines import why_no_native
 
 MISSING = why_no_native()
 
 if not MISSING:
-    from trainer.grid.native._native import instruction_sets, multiply
+    from trainer.grid import native_matrices
+    from trainer.grid.native._native import common_columns, instruction_sets, multiply
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
 
@@ -96,7 +98,9 @@ def sets_in_common(draw: st.DrawFn) -> Any:
     sets = draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     columns = rng.normal(size=(count, draw(st.integers(1, 60))))
-    columns[:, rng.random(columns.shape[1]) < draw(st.sampled_from([0.0, 0.5]))] = 0.0  # alike
+    columns[:, rng.random(columns.shape[1]) < draw(st.sampled_from([0.0, 0.5]))] = 0.0
+    for each in range(1, columns.shape[1], draw(st.sampled_from([3, 1000]))):
+        columns[:, each] = columns[:, each - 1]
     given = []
     for _ in range(sets):
         chosen = rng.permutation(columns.shape[1])[: draw(st.integers(0, columns.shape[1]))]
@@ -140,18 +144,76 @@ def test_equal_rows_keep_equal_products_where_columns_are_shared() -> None:
         assert len(np.unique(symmetric(products)[np.ix_([1, 23, 35], [1, 23, 35])])) == 1
 
 
-def test_a_value_that_differs_in_its_last_bit_is_not_taken_for_another_sets() -> None:
-    rng = np.random.default_rng(4)
-    values = np.round(rng.random((300, 20)), 3)
+def sets_of(*matrices: Any) -> Any:
+    """Rows that are all trained on."""
+    order = list(range(len(matrices[0])))
+    return [(each, order, each[:0], order) for each in matrices]
+
+
+@pytest.mark.parametrize("row", [0, 3, 4, 63, 64, 151, 297, 298, 299])
+def test_a_value_that_differs_in_its_last_bit_is_not_taken_for_another_sets(row: int) -> None:
+    values = np.round(np.random.default_rng(4).random((300, 20)), 3)
     other = values.copy()
-    other[151, :] = np.nextafter(other[151, :], 2)  # of 300 rows few are looked at first
-    order = list(range(300))
-    sets = [(each, order, each[:0], order) for each in (values, other)]
+    other[row] = np.nextafter(other[row], 2)  # of 300 rows few are looked at first
 
-    (ours, *_), (theirs, *_) = multiply(sets, "", 2)
+    assert sorted(common_columns(sets_of(values, other), 2)) == [
+        ([0], list(range(20))),
+        ([1], list(range(20))),
+    ]
 
-    assert symmetric(ours)[151, 151] == pytest.approx((values[151] ** 2).sum(), rel=1e-15)
-    assert symmetric(theirs)[151, 151] != symmetric(ours)[151, 151]
+
+def distinct_columns(matrices: Any) -> int:
+    return len({column.tobytes() for values in matrices for column in values.T})
+
+
+@pytest.mark.parametrize("density", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize("differing", range(5))
+def test_columns_that_sets_have_in_common_are_found_however_sparse_and_wherever_they_lie(
+    differing: int, density: float
+) -> None:
+    rng = np.random.default_rng(5)
+    values = rng.random((1000, 100)) * (rng.random((1000, 100)) < density)
+    values[::15] = 0.0  # what is looked at first
+    matrices = [values[:, number:] for number in range(5)]
+    matrices[differing] = matrices[differing] * 0.5
+
+    found = common_columns(sets_of(*matrices), 2)
+
+    assert sum(len(columns) for _, columns in found) <= distinct_columns(matrices) + 7 * 4
+    assert ([each for each in range(5) if each != differing]) in [sets for sets, _ in found]
+
+
+def test_copies_within_a_set_are_as_many_columns() -> None:
+    values = np.random.default_rng(6).random((30, 16)).repeat(2, axis=1)
+    other = values[:, ::-1].copy()
+
+    assert common_columns(sets_of(values, other), 1) == [([0, 1], list(range(32)))]
+    for products, *_ in multiply(sets_of(values, other), "", 1):
+        np.testing.assert_allclose(symmetric(products), values @ values.T, 1e-12)
+
+
+def test_folds_that_scale_by_their_own_rows_are_multiplied_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    splits, _ = made_splits(Order(n=60, d=300, classes=3))
+    rows = [native_matrices.Rows.of(split) for split in splits["basic"]]
+    calls: list[Any] = []
+    monkeypatch.setattr(
+        native_matrices,
+        "inner_products",
+        lambda sets, *rest: calls.append(sets) or multiply(sets, *rest),
+    )
+
+    native_matrices.multiply(rows, threads=1)
+
+    (sets,) = calls
+    matrices = []
+    for training, _, testing, numbers in sets:
+        matrices.append(np.empty((len(numbers), training.shape[1])))
+        matrices[-1][numbers] = np.concatenate([training, testing])
+    in_all = sum(values.shape[1] for values in matrices)
+    multiplied_once = sum(len(columns) for _, columns in common_columns(sets, 1))
+    assert distinct_columns(matrices) <= multiplied_once < 0.75 * in_all
 
 
 def test_nan_and_infinity_stay_in_their_rows_where_columns_are_shared() -> None:

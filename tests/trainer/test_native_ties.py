@@ -132,6 +132,31 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
     assert (decisions[0, 0] != coefficients @ kernel - rho).any()  # another order, other bits
 
 
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_further_gammas_of_a_work_item_have_decisions_of_their_own(instruction_set: str) -> None:
+    rng = np.random.default_rng(5)
+    rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
+    given = Products(
+        (rows @ rows.T)[np.tril_indices(61)],
+        rows @ tested.T,
+        np.square(tested).sum(axis=1),
+        [0, 30, 61],
+    )
+    gammas = [0.5, 0.25, 0.125]
+    task = Task(0, 0, 1, True, gammas, [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    given_run = ([given], [task], 1e-3, CAP, False)
+    trained, of_all = (Run(*given_run, keep, instruction_set, 1) for keep in (True, False))
+    assert trained.wait(60) == of_all.wait(60) == 0
+    coefficients, rho, *_ = trained.take_trained(0)
+
+    decisions, *_ = of_all.take(0)
+
+    distances = np.square(rows[:, None] - tested).sum(axis=-1)
+    for gamma, found in zip(gammas, decisions, strict=True):
+        expected = coefficients @ np.exp(-gamma * distances) - rho
+        np.testing.assert_allclose(found[0], expected, rtol=1e-9, atol=1e-12)
+
+
 def far_from_0(offset: float, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     codes = np.r_[0, 1, rng.integers(0, 2, 198)]

@@ -27,6 +27,7 @@ from trainer.bench.made import made_dataset, made_rows
 from trainer.errors import OptionsError
 from trainer.grid.engine import MAX_ITERATIONS, TOLERANCE, Engine, Problem, Solution
 from trainer.grid.folds import Split, assign_folds
+from trainer.grid.handover import suited
 from trainer.grid.planner import group, problem_of, problem_of_group
 from trainer.grid.project import Combination, Project
 from trainer.grid.search import splits_of, twin_of
@@ -172,6 +173,8 @@ class Figures:
         Combinations that did.
     alternatives : dict of str to Measured
     variants : dict of str to Variant
+    instead : str or None
+        Why it is not the engine that was ordered, see `trainer.grid.handover.Suited`.
     """
 
     ours: list[float]
@@ -181,6 +184,7 @@ class Figures:
     converged: int
     alternatives: dict[str, Measured] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
+    instead: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -205,8 +209,8 @@ def measure(
 ) -> Figures:
     """Run the engine, its variants and each alternative in turns, as often as ordered.
 
-    `progress` is told when one of them begins, and of alternatives each combination: what it does
-    counts into what is measured.
+    `progress` is told when one of them begins and how far it has come, of alternatives each
+    combination: what it does counts into what is measured.
 
     Raises
     ------
@@ -227,8 +231,11 @@ def measure(
         run_engine(engine, splits, combinations[:1])  # loads libraries, starts threads
         for turn in range(order.rounds):
             for name, one in engines.items():
-                _tell(progress, f"round {turn + 1}, {name or engine.name}", len(combinations), 0)
-                seconds, solutions[name] = run_engine(one, splits, combinations)
+                told = partial(
+                    _tell, progress, f"round {turn + 1}, {name or engine.name}", len(combinations)
+                )
+                told(0)
+                seconds, solutions[name] = run_engine(one, splits, combinations, told)
                 times[name].append(seconds)
             if turn >= (order.against_rounds or order.rounds):
                 continue
@@ -251,6 +258,14 @@ def measure(
         variants={
             name: Variant(median(times[name]), _differing(found, solutions[name])) for name in times
         },
+        instead=next(
+            (
+                taken.instead
+                for taken in (suited(engine, s) for s in splits.values())
+                if taken.instead
+            ),
+            None,
+        ),
     )
 
 
@@ -338,9 +353,14 @@ def extrapolated(answers: Mapping[Combination, Answer], all_: Sequence[Combinati
 
 
 def run_engine(
-    engine: Engine, splits: Splits, combinations: Sequence[Combination]
+    engine: Engine,
+    splits: Splits,
+    combinations: Sequence[Combination],
+    solved: Callable[[int], None] = lambda _: None,
 ) -> tuple[float, dict[Combination, Solution]]:
     """Solve as `trainer.grid.search` does, its checks included.
+
+    `solved` is told now and then of how many combinations the work is done.
 
     Returns
     -------
@@ -353,18 +373,25 @@ def run_engine(
     found: dict[Combination, Solution] = {}
     seen: dict[str, list[Split]] = {}
     for name, members in groupby(combinations, key=lambda one: one.preprocessing):
-        given = list(splits[name])
+        given, asked, before = list(splits[name]), list(members), len(found)
         twin = twin_of(name, given, seen)
         if twin:
-            found |= {one: found[replace(one, preprocessing=twin)] for one in members}
+            found |= {one: found[replace(one, preprocessing=twin)] for one in asked}
         else:
-            found |= _solve(engine, given, list(members))
+
+            def advanced(share: float, before: int = before, count: int = len(asked)) -> None:
+                solved(before + int(share * count))
+
+            found |= _solve(engine, given, asked, advanced)
         seen[name] = given
     return time.perf_counter() - started, found
 
 
 def _solve(
-    engine: Engine, splits: Sequence[Split], combinations: Sequence[Combination]
+    engine: Engine,
+    splits: Sequence[Split],
+    combinations: Sequence[Combination],
+    advanced: Callable[[float], None],
 ) -> dict[Combination, Solution]:
     engine = engine.suited_to(splits).prepared(splits)
     gammas = [problem_of(one).gamma for one in combinations if one.kernel == "poly"]
@@ -374,7 +401,7 @@ def _solve(
     members_of = {problem_of_group(members, gamma=gamma): members for members in groups}
     return {
         member: solution
-        for solution in engine.solve(list(members_of), splits)
+        for solution in engine.solve(list(members_of), splits, advanced=advanced)
         for member in members_of[solution.problem]
     }
 

@@ -29,6 +29,7 @@ from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
 from worker.commands.parameters import CommaSeparated, SettingOption, whole
+from worker.commands.signals import ended_by_signals
 from worker.memory import MEBIBYTE
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def grid(
     # Lines and no bar: one that is drawn all the time would take from what is measured.
     notes = invocation.notes
     told = progress.Lines(notes) if notes.is_terminal else lambda _: None
-    figures = measure(order, solver, _variants(solver, also), told)
+    with ended_by_signals():  # a pool's processes end with it
+        figures = measure(order, solver, _variants(solver, also), told)
     if as_json:
         invocation.out.file.write(json.dumps(_document(order, figures, solver)) + "\n")
     else:
@@ -282,9 +284,18 @@ def _variants(engine: Any, names: Sequence[str]) -> dict[str, Any]:
     from trainer.grid.engines import with_instruction_set  # noqa: PLC0415
 
     return {
-        name: replace(engine, jobs=1) if name == ONE_THREAD else with_instruction_set(engine, name)
+        name: _on_one_thread(engine) if name == ONE_THREAD else with_instruction_set(engine, name)
         for name in _alternatives(names)
     }
+
+
+def _on_one_thread(engine: Any) -> Any:
+    if engine.name != "native":
+        raise click.UsageError(
+            f"{ONE_THREAD} is a variant of the native engine, and {engine.name!r} is what runs "
+            "here: leave it out"
+        )
+    return replace(engine, jobs=1)
 
 
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -317,6 +328,8 @@ def _lines(order: "Order", figures: "Figures", engine: str) -> Iterator[tuple[st
     low, high = figures.accuracy
     yield "accuracy", f"{low:.1f} to {high:.1f} %"
     yield "engine", f"{engine}, {order.jobs} jobs"
+    if figures.instead:
+        yield "note", f"solved {figures.instead}"
     yield "solved", f"{figures.solved} of {figures.combinations} combinations"
     capped = figures.combinations - figures.converged
     if capped:
@@ -353,6 +366,7 @@ def _document(order: "Order", figures: "Figures", engine: "Engine") -> dict[str,
         **asdict(order),
         "combinations": figures.combinations,
         "engine": engine.description,
+        "instead": figures.instead,
         "instruction_set": instruction_set_of(engine),
         "seconds": figures.seconds,
         "ratio": {

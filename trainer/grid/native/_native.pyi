@@ -11,6 +11,9 @@ def instruction_sets() -> list[str]: ...
 def multiply(
     sets: list[tuple[Float64, list[int], Float64, list[int]]], instruction_set: str, threads: int
 ) -> list[tuple[Float64, Float64, Float64]]: ...
+def common_columns(
+    sets: list[tuple[Float64, list[int], Float64, list[int]]], threads: int
+) -> list[tuple[list[int], list[int]]]: ...
 
 class Products:
     def __init__(

@@ -7,23 +7,26 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "threads.hpp"
 
 namespace {
 
-constexpr long ROWS_LOOKED_AT = 64;  // to find columns that are likely the same
+constexpr long FEW_ROWS = 64;  // mostly enough to tell columns from each other
 constexpr long ROWS_AT_ONCE = 64;
 constexpr std::size_t FEWEST = 8;  // below it, adding sums up costs as much as it saves
 
 // Where the same values are: sets and columns, of each set one at most.
 using Found = std::vector<std::pair<long, long>>;
 
-// A column of a set, and one of another that it may be the same as.
+// A column of a set, and one of another that it is likely to be the same as.
 struct Likely {
     long k, set, column;
 };
+
+using Prints = std::vector<std::uint64_t>;
 
 std::uint64_t bits_of(double value) {
     std::uint64_t bits;
@@ -31,38 +34,27 @@ std::uint64_t bits_of(double value) {
     return bits;
 }
 
-// Alike for columns that are; others may be alike, too.
-std::vector<std::uint64_t> fingerprints(const RowSet& set) {
-    const long count = static_cast<long>(set.rows.size());
-    const long step = (count + ROWS_LOOKED_AT - 1) / ROWS_LOOKED_AT;
-    std::vector<std::uint64_t> prints(static_cast<std::size_t>(set.d));
-    for (long row = 0; row < count; row += step)
-        for (long k = 0; k < set.d; ++k) {
-            const std::uint64_t mixed = (prints[k] ^ bits_of(set.rows[row][k])) * 0x9e3779b97f4a7c15;
-            prints[k] = mixed ^ (mixed >> 32);
-        }
-    return prints;
-}
-
 class Search {
 public:
-    Search(const std::vector<RowSet>& sets, int threads)
-        : sets_(sets), threads_(threads), prints_(sets.size()) {
-        in_parallel(static_cast<long>(sets.size()), threads,
-                    [this](long set) { prints_[set] = fingerprints(sets_[set]); });
-    }
+    Search(const std::vector<RowSet>& sets, int threads, const std::function<bool()>& stopped)
+        : sets_(sets),
+          threads_(threads),
+          stopped_(stopped),
+          count_(static_cast<long>(sets.front().rows.size())) {}
 
-    void look_through(long set) {
-        const std::vector<std::uint64_t>& prints = prints_[set];
-        const std::vector<long> likely = candidates(prints);
-        const std::vector<char> same = compared(likely, set);
-        for (long k = 0; k < sets_[set].d; ++k) {
-            if (!same[k]) {
-                by_print_[prints[k]].push_back(static_cast<long>(found_.size()));
-                found_.emplace_back();
-            }
-            found_[same[k] ? likely[k] : found_.size() - 1].emplace_back(set, k);
-        }
+    // Goes by some rows of each column, or by all; false where these did not tell columns from each
+    // other that differ.
+    bool run(long rows_looked_at) {
+        found_.clear();
+        by_print_.clear();
+        std::vector<Prints> prints(sets_.size());
+        in_parallel(static_cast<long>(sets_.size()), threads_, [&](long set) {
+            prints[set] = prints_of(sets_[set], std::max(1L, count_ / rows_looked_at));
+        });
+        bool told_apart = true;
+        for (std::size_t set = 0; set < sets_.size() && !stopped_(); ++set)
+            told_apart = look_through(static_cast<long>(set), prints[set]) && told_apart;
+        return told_apart;
     }
 
     std::vector<Columns> groups() const {
@@ -91,19 +83,44 @@ public:
     }
 
 private:
-    // Of each column of a set which one of those found it may be; -1 where there is none.
-    std::vector<long> candidates(const std::vector<std::uint64_t>& prints) const {
+    // Alike for columns that are; others may be alike, too.
+    Prints prints_of(const RowSet& set, long step) const {
+        Prints prints(static_cast<std::size_t>(set.d));
+        for (long row = 0; row < count_ && !stopped_(); row += step)
+            for (long k = 0; k < set.d; ++k) {
+                const std::uint64_t bits = bits_of(set.rows[row][k]);
+                const std::uint64_t mixed = (prints[k] ^ bits) * 0x9e3779b97f4a7c15;
+                prints[k] = mixed ^ (mixed >> 32);
+            }
+        return prints;
+    }
+
+    bool look_through(long set, const Prints& prints) {
+        const std::vector<long> likely = candidates(prints);
+        const std::vector<char> same = compared(likely, set);
+        bool told_apart = std::unordered_set<std::uint64_t>(prints.begin(), prints.end()).size() ==
+                          prints.size();
+        for (long k = 0; k < sets_[set].d; ++k) {
+            if (!same[k]) {
+                told_apart = told_apart && likely[k] < 0;
+                by_print_[prints[k]].push_back(static_cast<long>(found_.size()));
+                found_.emplace_back();
+            }
+            found_[same[k] ? likely[k] : found_.size() - 1].emplace_back(set, k);
+        }
+        return told_apart;
+    }
+
+    // Of each column of a set which one of those found it may be; -1 where there is none. Of several
+    // that are alike the first may be the first, the second the second.
+    std::vector<long> candidates(const Prints& prints) const {
+        std::unordered_map<std::uint64_t, std::size_t> taken;
         std::vector<long> likely(prints.size(), -1);
-        std::vector<char> taken(found_.size());
         for (std::size_t k = 0; k < prints.size(); ++k) {
             const auto alike = by_print_.find(prints[k]);
             if (alike == by_print_.end()) continue;
-            for (const long found : alike->second) {
-                if (taken[found]) continue;
-                taken[found] = 1;
-                likely[k] = found;
-                break;
-            }
+            const std::size_t next = taken[prints[k]]++;
+            if (next < alike->second.size()) likely[k] = alike->second[next];
         }
         return likely;
     }
@@ -120,7 +137,8 @@ private:
         for (const Likely& pair : pairs) same[pair.k] = 1;
         if (pairs.empty()) return same;
         std::mutex mutex;
-        in_parallel(blocks(), threads_, [&](long block) {
+        in_parallel((count_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, threads_, [&](long block) {
+            if (stopped_()) return;
             const std::vector<std::uint64_t> differing = differences(pairs, set, block);
             const std::lock_guard<std::mutex> lock(mutex);
             for (std::size_t pair = 0; pair < pairs.size(); ++pair)
@@ -129,17 +147,12 @@ private:
         return same;
     }
 
-    long blocks() const {
-        return (static_cast<long>(sets_.front().rows.size()) + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
-    }
-
     std::vector<std::uint64_t> differences(const std::vector<Likely>& pairs, long set,
                                            long block) const {
         constexpr long TOGETHER = 4;  // rows, so that a pair is not looked up for each of them
         std::vector<std::uint64_t> differing(pairs.size());
         std::vector<std::array<const double*, TOGETHER>> rows(sets_.size());
-        const long count = static_cast<long>(sets_[set].rows.size());
-        const long end = std::min(count, (block + 1) * ROWS_AT_ONCE);
+        const long end = std::min(count_, (block + 1) * ROWS_AT_ONCE);
         for (long first = block * ROWS_AT_ONCE; first < end; first += TOGETHER) {
             for (std::size_t each = 0; each < rows.size(); ++each)
                 for (long row = 0; row < TOGETHER; ++row)
@@ -157,16 +170,17 @@ private:
 
     const std::vector<RowSet>& sets_;
     const int threads_;
-    std::vector<std::vector<std::uint64_t>> prints_;  // of each set
+    const std::function<bool()>& stopped_;
+    const long count_;
     std::vector<Found> found_;
     std::unordered_map<std::uint64_t, std::vector<long>> by_print_;
 };
 
 }  // namespace
 
-std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads) {
-    Search search(sets, threads);
-    for (std::size_t set = 0; set < sets.size(); ++set)
-        search.look_through(static_cast<long>(set));
+std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads,
+                                    const std::function<bool()>& stopped) {
+    Search search(sets, threads, stopped);
+    if (!search.run(FEW_ROWS)) search.run(std::max(1L, static_cast<long>(sets.front().rows.size())));
     return search.groups();
 }

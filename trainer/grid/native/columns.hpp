@@ -5,6 +5,7 @@
 // five folds three or four have the same values, and need to multiply them once.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 // A training set and the rows that it is tested on.
@@ -19,5 +20,7 @@ struct Columns {
     std::vector<long> columns;  // of the first of these sets
 };
 
-// Every column of every set is in one of them. Values are the same where their bits are.
-std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads);
+// Every column of every set is in one of them. Values are the same where their bits are. Once
+// `stopped`, which is asked now and then, there is no knowing what is returned.
+std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads,
+                                    const std::function<bool()>& stopped);

@@ -196,15 +196,21 @@ private:
     std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
 };
 
-py::list multiply(const std::vector<GivenSet>& given, const std::string& name, int threads) {
-    const Multiplier& multiplier = *choose_set(name).multiplier;
+std::vector<RowSet> row_sets(const std::vector<GivenSet>& given) {
     std::vector<RowSet> sets;
-    std::vector<Multiplied> out;
-    py::list products;
     for (const GivenSet& each : given) {
         sets.push_back(row_set(each));
-        const RowSet& set = sets.back();
-        require(set.rows.size() == sets.front().rows.size(), "sets of different rows");
+        require(sets.back().rows.size() == sets.front().rows.size(), "sets of different rows");
+    }
+    return sets;
+}
+
+py::list multiply(const std::vector<GivenSet>& given, const std::string& name, int threads) {
+    const Multiplier& multiplier = *choose_set(name).multiplier;
+    const std::vector<RowSet> sets = row_sets(given);
+    std::vector<Multiplied> out;
+    py::list products;
+    for (const RowSet& set : sets) {
         Matrix training(begin_of_row(set.trained)), testing({set.trained, set.tested});
         Matrix squares(set.tested);
         out.push_back({training.mutable_data(), testing.mutable_data(), squares.mutable_data()});
@@ -229,6 +235,15 @@ PYBIND11_MODULE(_native, module) {
     });
 
     module.def("multiply", &multiply);
+
+    module.def("common_columns", [](const std::vector<GivenSet>& given, int threads) {
+        std::vector<std::pair<std::vector<long>, std::vector<long>>> found;
+        const std::vector<RowSet> sets = row_sets(given);
+        if (sets.empty()) return found;
+        for (Columns& each : common_columns(sets, threads, [] { return false; }))
+            found.emplace_back(std::move(each.sets), std::move(each.columns));
+        return found;
+    });
 
     py::class_<Task>(module, "Task")
         .def(py::init([](long split, long first, long second, bool rbf, std::vector<double> gammas,

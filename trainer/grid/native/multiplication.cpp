@@ -39,18 +39,18 @@ public:
           threads_(threads),
           interrupted_(interrupted),
           caller_(std::this_thread::get_id()),
-          groups_(common_columns(sets, threads)),
           count_(static_cast<long>(sets.front().rows.size())),
-          panels_((count_ + multiplier.columns - 1) / multiplier.columns) {
+          panels_((count_ + multiplier.columns - 1) / multiplier.columns) {}
+
+    bool run() {
+        groups_ = common_columns(sets_, threads_, [this] { return stopped(); });
+        if (stopped_) return false;
         for (const Columns& group : groups_) {
             const long depth = static_cast<long>(group.columns.size());
             packed_.push_back({&group, width_, depth});
             width_ += depth;
         }
-        values_ = Array<double>(static_cast<std::size_t>(panels_ * multiplier.columns * width_ + 1));
-    }
-
-    bool run() {
+        values_ = Array<double>(static_cast<std::size_t>(panels_ * multiplier_.columns * width_ + 1));
         in_parallel(panels_, threads_, [this](long panel) { pack(panel); });
         const std::vector<Block> blocks = cut();
         in_parallel(static_cast<long>(blocks.size()), threads_,
@@ -182,8 +182,8 @@ private:
     const std::function<bool()>& interrupted_;
     const std::thread::id caller_;
     std::atomic<bool> stopped_{false};
-    const std::vector<Columns> groups_;
     const long count_, panels_;
+    std::vector<Columns> groups_;
     std::vector<Packed> packed_;
     long width_ = 0;
     Array<double> values_;

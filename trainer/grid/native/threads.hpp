@@ -26,6 +26,7 @@ void in_parallel(long count, int threads, const Work& work) {
         }
     };
     std::vector<std::thread> others;
+    others.reserve(static_cast<std::size_t>(threads));  // so that nothing throws beside a thread
     try {
         for (int thread = 1; thread < std::min<long>(threads, count); ++thread)
             others.emplace_back(carry_on);
