@@ -57,9 +57,33 @@ def test_products_are_numpys_up_to_rounding(count: int, tested: int, width: int)
         np.testing.assert_allclose(squares, np.square(testing).sum(axis=1), rtol=1e-12)
 
 
+# Around the sizes of blocks, which are larger from 1,000 rows on.
+@pytest.mark.parametrize("count", [191, 192, 193, 385, 959, 960, 999, 1000, 1001])
+def test_products_of_many_rows_are_numpys_up_to_rounding(count: int) -> None:
+    training, order, testing, numbers = made(count - 3, 3, 70)
+    rows = training[order]
+
+    for name in instruction_sets():
+        products, of_testing, squares = multiplied((training, order, testing, numbers), name)
+
+        np.testing.assert_allclose(products, rows @ rows.T, rtol=1e-12, atol=1e-11)
+        np.testing.assert_allclose(of_testing, rows @ testing.T, rtol=1e-12, atol=1e-11)
+        np.testing.assert_allclose(squares, np.square(testing).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 1, 2**31 - 1])
+def test_any_number_of_threads_is_taken_for_what_can_be_had(threads: int) -> None:
+    training = np.arange(6.0).reshape(3, 2)
+
+    products, *_ = multiplied((training, [0, 1, 2], training[:0], [0, 1, 2]), threads=threads)
+
+    np.testing.assert_array_equal(products, training @ training.T)
+
+
+@pytest.mark.parametrize("shape", [(130, 40, 300), (1030, 40, 100)])
 @pytest.mark.parametrize("threads", [2, 3, 16])
-def test_the_number_of_threads_changes_no_bit(threads: int) -> None:
-    given = made(1030, 40, 100)
+def test_the_number_of_threads_changes_no_bit(threads: int, shape: tuple[int, int, int]) -> None:
+    given = made(*shape)
 
     alone = multiplied(given, threads=1)
 

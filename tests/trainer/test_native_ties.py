@@ -103,18 +103,20 @@ def test_ties_of_radial_kernels_are_decided_as_by_scikit_learn(
     assert_decided_as_by_scikit_learn(split, problem, instruction_set)
 
 
+def made_products() -> Any:
+    """Return 61 rows of two classes, 23 to test on, and their products."""
+    rng = np.random.default_rng(5)
+    rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
+    below = (rows @ rows.T)[np.tril_indices(61)]
+    squares = np.square(tested).sum(axis=1)
+    return rows, tested, Products(below, rows @ tested.T, squares, [0, 30, 61])
+
+
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
 def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
     instruction_set: str,
 ) -> None:
-    rng = np.random.default_rng(5)
-    rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
-    products = Products(
-        (rows @ rows.T)[np.tril_indices(61)],
-        rows @ tested.T,
-        np.square(tested).sum(axis=1),
-        [0, 30, 61],
-    )
+    rows, tested, products = made_products()
     task = Task(0, 0, 1, False, [0.5], [(2.0, 2.0)])  # noqa: FBT003 - compiled
     given_run = ([products], [task], 1e-3, CAP, False)
     trained, tested_run = (Run(*given_run, keep, instruction_set, 1) for keep in (True, False))
@@ -134,17 +136,10 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
 
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
 def test_further_gammas_of_a_work_item_have_decisions_of_their_own(instruction_set: str) -> None:
-    rng = np.random.default_rng(5)
-    rows, tested = rng.normal(size=(61, 7)), rng.normal(size=(23, 7))
-    given = Products(
-        (rows @ rows.T)[np.tril_indices(61)],
-        rows @ tested.T,
-        np.square(tested).sum(axis=1),
-        [0, 30, 61],
-    )
+    rows, tested, products = made_products()
     gammas = [0.5, 0.25, 0.125]
     task = Task(0, 0, 1, True, gammas, [(2.0, 2.0)])  # noqa: FBT003 - compiled
-    given_run = ([given], [task], 1e-3, CAP, False)
+    given_run = ([products], [task], 1e-3, CAP, False)
     trained, of_all = (Run(*given_run, keep, instruction_set, 1) for keep in (True, False))
     assert trained.wait(60) == of_all.wait(60) == 0
     coefficients, rho, *_ = trained.take_trained(0)

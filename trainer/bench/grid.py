@@ -258,15 +258,13 @@ def measure(
         variants={
             name: Variant(median(times[name]), _differing(found, solutions[name])) for name in times
         },
-        instead=next(
-            (
-                taken.instead
-                for taken in (suited(engine, s) for s in splits.values())
-                if taken.instead
-            ),
-            None,
-        ),
+        instead=_instead(engine, splits),
     )
+
+
+def _instead(engine: Engine, splits: Splits) -> str | None:
+    reasons = (suited(engine, given).instead for given in splits.values())
+    return next((reason for reason in reasons if reason), None)
 
 
 def _tell(progress: Callable[[Step], None], stage: str, total: int, done: int) -> None:

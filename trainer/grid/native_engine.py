@@ -89,14 +89,14 @@ class NativeEngine:
     Memory in bytes: ``4 n (n + 1) + 8 n t + 8 (n + t) d`` for each split of n training and t
     testing rows with d columns, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m being the rows
     of the largest two classes: 0.6 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four
-    equal classes, d = 700. While splits are multiplied, each thread has another 0.15 MB for each
-    of them, and once more.
-    Where that is more than `memory`, fewer threads are used, then splits are solved in turns (and
-    solutions come late); where one thread with one split needs more, `suited_to` hands over to the
-    `sklearn` engine, which computes rows of the kernel as it needs them. The limit is that of one
-    search: several at a time, on threads of the caller's, have as many times the memory. The
-    solutions themselves, the splits, and what the interpreter takes are not counted, nor are freed
-    blocks that the allocator keeps for later (glibc's, of less than 32 MiB each).
+    equal classes, d = 700. While splits are multiplied, each thread has 0.15 MB for each of them
+    and another 0.15 MB, which are not counted. Where that is more than `memory`, fewer threads are
+    used, then splits are solved in turns (and solutions come late); where one thread with one split
+    needs more, `suited_to` hands over to the `sklearn` engine, which computes rows of the kernel as
+    it needs them. The limit is that of one search: several at a time, on threads of the caller's,
+    have as many times the memory. The solutions themselves, the splits, and what the interpreter
+    takes are not counted, nor are freed blocks that the allocator keeps for later (glibc's, of less
+    than 32 MiB each).
 
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
@@ -109,14 +109,14 @@ class NativeEngine:
 
     Steps and predictions are those of scikit-learn for columns that are scaled, as `train` scales
     all of them to [0, 1]; but for polynomial kernels of columns with few values, mostly zeros,
-    where many gains are the same number: rounding decides between them, and one search in a hundred
+    where many gains are the same number: rounding decides between them, and one fit in a hundred
     takes other steps (with the same predictions in all that were looked at). On columns that are
-    not scaled they need not be. libsvm trains on x.x + y.y - 2 x.y as well,
-    so columns far from 0 cost both engines digits of their distances, and what is left depends on
-    the order in which products were added: 200 rows of 8 columns around 1e6 took scikit-learn 388
-    steps and AVX-512 348 (385 once the columns' means were taken off, which is why they are not
-    taken off here), and both 275 when they were scaled. Nor is a tie of a polynomial kernel on
-    unscaled rows of rank 1 one thing: rounding decides it.
+    not scaled they need not be. libsvm trains on x.x + y.y - 2 x.y as well, so columns far from 0
+    cost both engines digits of their distances, and what is left depends on the order in which
+    products were added: 200 rows of 8 columns around 1e6 took scikit-learn 388 steps and AVX-512
+    348 (385 once the columns' means were taken off, which is why they are not taken off here), and
+    both 275 when they were scaled. Nor is a tie of a polynomial kernel on unscaled rows of rank 1
+    one thing: rounding decides it.
     """
 
     jobs: int | None = None

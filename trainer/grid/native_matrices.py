@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,17 +61,14 @@ class Matrices:
         Rows class by class, ascending within each: libsvm's order, and that of the matrices.
     starts : ndarray of intp, shape (k + 1,)
         Where each class begins in it.
-    training : ndarray of float64, shape (n_training (n_training + 1) / 2,)
-        Row after row, each up to the diagonal.
     products : Products
-        The same and those of the testing rows, as the solver takes them.
+        As the solver takes them; of the training rows one half, for they are symmetric.
     refusal : str or None
         Why scikit-learn would not take these rows, in its own words.
     """
 
     order: Indices
     starts: Indices
-    training: Float64
     products: Products
     refusal: str | None = None
 
@@ -113,46 +110,45 @@ def multiply(sets: Sequence[Rows], *, instruction_set: str = "", threads: int) -
         Their number changes no bit. Which sets are multiplied together does: sums add up in
         another order.
     """
-    together: dict[bytes, list[int]] = {}
+    together: dict[Hashable, list[int]] = {}
     for place, rows in enumerate(sets):
         together.setdefault(_what_it_shares(rows, place), []).append(place)
+    orders = [np.argsort(rows.codes, kind="stable") for rows in sets]
     found: dict[int, Matrices] = {}
     for places in together.values():
-        given = [sets[place] for place in places]
-        products = inner_products([_as_given(rows) for rows in given], instruction_set, threads)
-        for place, rows, multiplied in zip(places, given, products, strict=True):
-            found[place] = _matrices(rows, *multiplied)
+        given = [_as_given(sets[place], orders[place]) for place in places]
+        products = inner_products(given, instruction_set, threads)
+        for place, multiplied in zip(places, products, strict=True):
+            found[place] = _matrices(sets[place], orders[place], *multiplied)
     return [found[place] for place in range(len(sets))]
 
 
-def _what_it_shares(rows: Rows, place: int) -> bytes:
+def _what_it_shares(rows: Rows, place: int) -> Hashable:
+    """Return what sets that may have columns in common have in common; else what no other has."""
     if rows.recordings is None or len(np.unique(rows.recordings)) < len(rows.recordings):
-        return b"nothing: %d" % place
+        return place
     return np.sort(rows.recordings).tobytes()
 
 
-def _as_given(rows: Rows) -> tuple[Float64, list[int], Float64, list[int]]:
+def _as_given(rows: Rows, order: Indices) -> tuple[Float64, list[int], Float64, list[int]]:
     recordings = rows.recordings
     if recordings is None:
         recordings = np.arange(len(rows.training) + len(rows.testing))
     return (
         np.ascontiguousarray(rows.training),
-        _order(rows).tolist(),
+        order.tolist(),
         np.ascontiguousarray(rows.testing),
         np.argsort(np.argsort(recordings)).tolist(),
     )
 
 
-def _order(rows: Rows) -> Indices:
-    return np.argsort(rows.codes, kind="stable")
-
-
-def _matrices(rows: Rows, training: Float64, testing: Float64, squares: Float64) -> Matrices:
+def _matrices(
+    rows: Rows, order: Indices, training: Float64, testing: Float64, squares: Float64
+) -> Matrices:
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows.codes))])
     return Matrices(
-        order=_order(rows),
+        order=order,
         starts=starts,
-        training=training,
         products=Products(training, testing, squares, starts.tolist()),
         refusal=_refusal(rows, np.concatenate([training[_diagonal(len(rows.training))], squares])),
     )

@@ -40,7 +40,7 @@ public:
           interrupted_(interrupted),
           caller_(std::this_thread::get_id()),
           count_(static_cast<long>(sets.front().rows.size())),
-          panels_((count_ + multiplier.columns - 1) / multiplier.columns) {}
+          panels_(panels_of(count_)) {}
 
     bool run() {
         groups_ = common_columns(sets_, threads_, [this] { return stopped(); });

@@ -33,7 +33,7 @@ struct Passes {
                     double step_j, const double* up, long count);
 
     // The last of the largest gains (violation + f)^2 / curvature among those with
-    // violation + f + low > 0. `estimates` is room, padded.
+    // violation + f + low > 0. `estimates` is room for two arrays, each padded.
     Second (*second)(const double* f, const double* low, const float* row, const double* diagonal,
                      double diagonal_i, double violation, double* estimates, long count);
 

@@ -25,11 +25,11 @@ void in_parallel(long count, int threads, const Work& work) {
             error = std::current_exception();
         }
     };
+    const long more = std::max(0L, std::min<long>(threads, count) - 1);
     std::vector<std::thread> others;
-    others.reserve(static_cast<std::size_t>(threads));  // so that nothing throws beside a thread
+    others.reserve(static_cast<std::size_t>(more));  // what follows throws nothing but system_error
     try {
-        for (int thread = 1; thread < std::min<long>(threads, count); ++thread)
-            others.emplace_back(carry_on);
+        for (long thread = 0; thread < more; ++thread) others.emplace_back(carry_on);
     } catch (const std::system_error&) {  // there are no more threads: those that are do it
     }
     carry_on();
