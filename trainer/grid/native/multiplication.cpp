@@ -65,8 +65,8 @@ private:
         return stopped_;
     }
 
-    double* panel(long panel, long start) const {
-        return values_.get() + (panel * width_ + start) * multiplier_.columns;
+    double* panel(long number, long start) const {
+        return values_.get() + (number * width_ + start) * multiplier_.columns;
     }
 
     void pack(long number) {

@@ -50,7 +50,7 @@ inline Doubles widened(const float* from) {
 #endif
 }
 
-// Of what is not a number the second.
+// The second where one of them is not a number.
 inline Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
 
 // 0 in place of what is below it, or not a number.
@@ -236,7 +236,7 @@ Second second(const double* f, const double* low, const float* row, const double
     double* of_several = estimates + count + PADDING;
     long k = 0, several = 0;
     for (; k + TOGETHER <= count; k += TOGETHER, several += LANES) {
-        Doubles best = {};
+        Doubles best = {};  // stays a number, though gains are none where 0 is over no curvature
         for (long at = k; at < k + TOGETHER; at += LANES)
             best = larger(estimate(at, both(at)), best);
         store(of_several + several, best);
@@ -261,7 +261,7 @@ Second second(const double* f, const double* low, const float* row, const double
     };
     for (k = 0; k < several; k += LANES)
         if (reaching(load<Doubles>(of_several + k), least))
-            for (long at = 4 * k; at < 4 * k + TOGETHER; at += LANES) look_at(at);
+            for (long at = 0; at < TOGETHER; at += LANES) look_at(TOGETHER / LANES * k + at);
     for (k = rest; k < count; k += LANES) look_at(k);
     const double violating = largest_lane(most_violating);
     if (estimated && vectors == 1 && (lanes_of_last & (lanes_of_last - 1)) == 0)
