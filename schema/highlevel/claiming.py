@@ -98,11 +98,14 @@ CLAIM_AGAIN = text("""
  RETURNING q.id
 """)
 
+# It waits, and passes over nothing: a claim that looked before ours was committed locks our rows,
+# finds that it must not have them, and keeps their locks until it is committed, milliseconds later.
+# Passed over, they would wait for their next attempt, with `--once` for the next worker.
 LOCK = text("""
     SELECT id, attempts FROM worker.highlevel_queue
      WHERE id = ANY(CAST(:ids AS integer[])) AND worker = :worker AND failed IS NULL
   ORDER BY id
-       FOR UPDATE SKIP LOCKED
+       FOR UPDATE
 """)
 
 # Scalar subqueries, not joins: whatever the statistics say, each is one look into an index. And
@@ -205,7 +208,8 @@ def lock(connection: Connection, ids: Sequence[int], *, worker: str) -> dict[int
     """
     Lock recordings for this transaction; return ids and attempts of those that are ours.
 
-    Another worker has the others by now, or somebody took them off the queue.
+    Another worker has the others by now, or somebody took them off the queue. What another session
+    holds a lock on, and is ours, is waited for.
     """
     values = {"ids": list(ids), "worker": _name(worker)}
     return {row.id: row.attempts for row in connection.execute(LOCK, values)}

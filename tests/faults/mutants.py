@@ -426,6 +426,11 @@ MUTANTS = [
             "CAST(:innocent OR interruptions < :forgiven AS integer)",
             "CAST(:innocent OR :forgiven > 0 AS integer)",
         ),
+        (
+            "recording: passed over while an early claim holds it",
+            "ORDER BY id\n       FOR UPDATE\n",
+            "ORDER BY id\n       FOR UPDATE SKIP LOCKED\n",
+        ),
     ),
     *_of(
         "worker/attempt_folder.py",

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -169,6 +170,25 @@ def test_a_lock_is_for_who_claimed_last(
     with engine.connect() as connection:
         assert highlevel.lock(connection, ids, worker="one") == {}
         assert highlevel.lock(connection, ids, worker="two") == {ids[0]: 2}
+
+
+def test_a_lock_waits_for_a_claim_that_looked_too_early_and_loses_nothing_to_it(
+    engine: Engine, documents: Callable[[int], list[int]], claim: Any, wait_for_blocked: Any
+) -> None:
+    ids = documents(2)
+    claim()
+
+    def lock() -> dict[int, int]:
+        with engine.connect() as connection:
+            return highlevel.lock(connection, ids, worker="one")
+
+    # What such a claim leaves until its transaction ends: locks of rows that it does not get.
+    with ThreadPoolExecutor(1) as thread, engine.connect() as early:
+        early.execute(text("SELECT FROM worker.highlevel_queue FOR UPDATE"))
+        locked = thread.submit(lock)
+        wait_for_blocked()
+        early.rollback()
+        assert locked.result(timeout=5) == dict.fromkeys(ids, 1)
 
 
 def test_what_is_locked_is_nobody_elses_however_long_it_takes(
