@@ -372,7 +372,8 @@ def test_polynomial_kernels_scale_freely_unless_float32_takes_two_rows_for_one(
 
 
 # Of 90 rows of ten columns in three classes, five folds, with one thread.
-ONE_SPLIT = 4 * 72 * 73 + 8 * 72 * 18 + 8 * 90 * 10 + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2
+MATRICES = 4 * 72 * 73 + 8 * 72 * 18 + 8 * 90 * 10 + 16 * 3 * 18
+ONE_SPLIT = MATRICES + 4 * 72**2 + 8 * 72 * 18 + 8 * 48**2
 
 
 def test_memory_for_one_split_at_a_time_changes_nothing() -> None:

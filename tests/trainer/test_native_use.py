@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg.cython_blas import __pyx_capi__ as blas
 
 from trainer.grid.engine import Problem
 from trainer.grid.engines import why_no_native
@@ -35,7 +36,8 @@ def made_products(count: int = 6, tested: int = 2) -> Any:
     training, testing = rows[:count], rows[count:]
     squares = np.square(testing).sum(axis=1)
     products = (training @ training.T)[np.tril_indices(count)]
-    return [products, training @ testing.T, squares, [0, count // 2, count]]
+    originals = (training, list(range(count)), testing)
+    return [products, training @ testing.T, squares, [0, count // 2, count], originals]
 
 
 def task(
@@ -50,7 +52,14 @@ def task(
 
 
 def made_run(tasks: Any, *, products: Any = None, **more: Any) -> Any:
-    given = {"tolerance": 1e-3, "iterations": 1000, "keep": False, "name": "", "threads": 1} | more
+    given = {
+        "tolerance": 1e-3,
+        "iterations": 1000,
+        "keep": False,
+        "name": "",
+        "threads": 1,
+        "dot": blas["ddot"],
+    } | more
     saturate = True
     return Run(
         [Products(*made_products())] if products is None else products,
@@ -61,6 +70,7 @@ def made_run(tasks: Any, *, products: Any = None, **more: Any) -> Any:
         given["keep"],
         given["name"],
         given["threads"],
+        given["dot"],
     )
 
 
@@ -104,7 +114,7 @@ def test_a_task_that_is_being_solved_cannot_be_taken() -> None:
     rows = split.training
     order = np.argsort(split.training_codes, kind="stable")
     given = (rows, order.tolist(), rows[:1], list(range(601)))
-    products = Products(*multiply([given], "", 1)[0], [0, 300, 600])
+    products = Products(*multiply([given], "", 1)[0], [0, 300, 600], given[:3])
     endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
     with closing(made_run([endless], products=[products], iterations=10**12)) as run:
         assert run.wait(0.01) is None
@@ -179,22 +189,42 @@ def test_a_time_that_cannot_be_waited_for_is_refused(seconds: float) -> None:
         (3, [3, 6]),
         (3, [0, 5]),
         (3, [-1, 6]),
+        (4, (np.zeros((5, 3)), [*range(5)], np.zeros((2, 3)))),
+        (4, (np.zeros((6, 3)), [*range(5)], np.zeros((2, 3)))),
+        (4, (np.zeros((6, 3)), [*range(6)], np.zeros((3, 3)))),
+        (4, (np.zeros((6, 3)), [*range(6)], np.zeros((2, 4)))),
+        (4, (np.zeros(6), [*range(6)], np.zeros((2, 3)))),
+        (4, (np.zeros((6, 3)), [0, 1, 2, 3, 4, 6], np.zeros((2, 3)))),
+        (4, (np.zeros((6, 3)), [0, 1, 2, 3, 4, -1], np.zeros((2, 3)))),
     ],
 )
 def test_products_that_do_not_fit_are_refused(place: int, wrong: Any) -> None:
     given = made_products()
     given[place] = wrong
 
-    with pytest.raises(ValueError, match=r"do not (fit|begin)"):
+    with pytest.raises(ValueError, match=r"do not (fit|begin)|rows that there are not"):
         Products(*given)
 
 
+def test_what_is_no_inner_product_of_doubles_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"not the inner product of scipy\.linalg\.cython_blas"):
+        made_run([task()], dot=blas["sdot"])
+    with pytest.raises(TypeError):
+        made_run([task()], dot=None)
+
+
 def test_products_live_as_long_as_the_run_that_reads_them() -> None:
-    training, testing, squares, starts = made_products(400, 50)
+    training, testing, squares, starts, (rows, order, tested) = made_products(400, 50)
     # Of another type, so that the module makes copies that nobody else knows of.
-    products = Products(training.astype(np.float32), testing.T.copy().T, squares, starts)
+    products = Products(
+        training.astype(np.float32),
+        testing.T.copy().T,
+        squares,
+        starts,
+        (rows.astype(np.float32), order, tested.T.copy().T),
+    )
     run = made_run([task(path=[(1.0, 1.0)] * 20)] * 50, products=[products])
-    del products, training, testing
+    del products, training, testing, rows, tested
 
     with closing(run):
         assert sorted(run.wait(60) for _ in range(50)) == list(range(50))
@@ -210,7 +240,7 @@ def test_matrices_that_are_none_are_not_multiplied() -> None:
 def test_a_run_can_be_closed_while_another_thread_waits_for_it() -> None:
     split = hard_split(200)
     given = (split.training, list(range(200)), split.testing, list(range(209)))
-    products = Products(*multiply([given], "", 1)[0], [0, 100, 200])
+    products = Products(*multiply([given], "", 1)[0], [0, 100, 200], given[:3])
     endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
     run = made_run([endless] * 4, products=[products], iterations=10**12, threads=2)
     ready = Barrier(3)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.cython_blas import __pyx_capi__ as blas
 
 from trainer.errors import DatasetError
 from trainer.grid import planner
@@ -86,26 +87,27 @@ class NativeEngine:
 
     Notes
     -----
-    Memory in bytes: ``4 n (n + 1) + 8 n t + 8 (n + t) d`` for each split of n training and t
-    testing rows with d columns, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m being the rows
-    of the largest two classes: 0.6 GiB and 2 x 0.12 GiB for 5 folds of 5000 recordings in four
-    equal classes, d = 700. While splits are multiplied, each thread has 0.15 MB for each of them
-    and another 0.15 MB, which are not counted. Where that is more than `memory`, fewer threads are
-    used, then splits are solved in turns (and solutions come late); where one thread with one split
-    needs more, `suited_to` hands over to the `sklearn` engine, which computes rows of the kernel as
-    it needs them. The limit is that of one search: several at a time, on threads of the caller's,
-    have as many times the memory. The solutions themselves, the splits, and what the interpreter
-    takes are not counted, nor are freed blocks that the allocator keeps for later (glibc's, of less
-    than 32 MiB each).
+    Memory in bytes: ``4 n (n + 1) + 8 n t + 8 (n + t) d + 16 k t`` for each split of n training and
+    t testing rows with d columns in k classes, and for each thread ``4 n**2 + 8 n t + 8 m**2``, m
+    being the rows of the largest two classes: 0.6 GiB and 2 x 0.12 GiB for 5 folds of 5000
+    recordings in four equal classes, d = 700. While splits are multiplied, each thread has 0.15 MB
+    for each of them and another 0.15 MB, which are not counted. Where that is more than `memory`,
+    fewer threads are used, then splits are solved in turns (and solutions come late); where one
+    thread with one split needs more, `suited_to` hands over to the `sklearn` engine, which computes
+    rows of the kernel as it needs them. The limit is that of one search: several at a time, on
+    threads of the caller's, have as many times the memory. The solutions themselves, the splits,
+    and what the interpreter takes are not counted, nor are freed blocks that the allocator keeps
+    for later (glibc's, of less than 32 MiB each).
 
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
     squared differences, products add up in another order (and are fused with the addition on AVX2
-    and AVX-512), and e**x differs by a unit in the last place for about 1 % of x. A decision that
-    is 0 but for such bits may thus fall to the other side. It cannot where the kernel values are
-    exact: those of polynomial kernels where inner products and their cubes are (zeros, small
-    integers, few binary places), those of radial ones between copies of a row. Nor can it, whatever
-    the bits, where one vector of each class cancel each other: equal coefficients, equal distances.
+    and AVX-512), and e**x differs by a unit in the last place for about 1 % of x. Decisions so near
+    to 0 that such bits decide, as between copies of a document under several classes, are made anew
+    with scikit-learn's own arithmetic: its BLAS, the C library's exponential, the rows themselves.
+    That takes as long as there, for those few. What remains are decisions that are 0 only because
+    different rows mirror each other: a coefficient, in whose making kernels of float32 took part,
+    may itself be another in its last bits. No other way to a different prediction was found.
 
     Steps and predictions are those of scikit-learn for columns that are scaled, as `train` scales
     all of them to [0, 1]; but for polynomial kernels of columns with few values, mostly zeros,
@@ -304,6 +306,7 @@ class NativeEngine:
             keep,
             self.instruction_set,
             max(1, min(self._threads_for(sets), len(tasks))),
+            blas["ddot"],  # what scikit-learn calls
         )
 
 

@@ -149,7 +149,13 @@ def _matrices(
     return Matrices(
         order=order,
         starts=starts,
-        products=Products(training, testing, squares, starts.tolist()),
+        products=Products(
+            training,
+            testing,
+            squares,
+            starts.tolist(),
+            (rows.training, order.tolist(), rows.testing),
+        ),
         refusal=_refusal(rows, np.concatenate([training[_diagonal(len(rows.training))], squares])),
     )
 
@@ -177,13 +183,14 @@ def _refusal(rows: Rows, squares: Float64) -> str | None:
 def bytes_of(rows: Rows) -> int:
     """Return the memory that it takes to multiply a set.
 
-    ``4 n (n + 1) + 8 n n_testing + 8 (n + n_testing) d`` bytes: of a symmetric matrix one half is
-    held.
+    ``4 n (n + 1) + 8 n n_testing + 8 (n + n_testing) d + 16 k n_testing`` bytes: of a symmetric
+    matrix one half is held; of each class and testing row, how near to each other they are.
     """
     training, columns = rows.training.shape
     testing = len(rows.testing)
     halved = training * (training + 1) // 2
-    return FLOAT64_BYTES * (halved + training * testing + (training + testing) * columns)
+    near = 2 * int(rows.codes.max() + 1) * testing
+    return FLOAT64_BYTES * (halved + training * testing + (training + testing) * columns + near)
 
 
 def bytes_of_thread(rows: Rows) -> int:

@@ -2,6 +2,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import CapsuleType
 
 Float64: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
@@ -17,7 +18,12 @@ def common_columns(
 
 class Products:
     def __init__(
-        self, training: Float64, testing: Float64, testing_squares: Float64, starts: list[int]
+        self,
+        training: Float64,
+        testing: Float64,
+        testing_squares: Float64,
+        starts: list[int],
+        rows: tuple[Float64, list[int], Float64],
     ) -> None: ...
     def smallest_distances(self) -> Float64: ...
     def cubic_range(self, margin: float) -> tuple[bool, float, float]: ...
@@ -44,6 +50,7 @@ class Run:
         keep: bool,
         instruction_set: str,
         threads: int,
+        dot: CapsuleType,
     ) -> None: ...
     def wait(self, seconds: float) -> int | None: ...
     def progress(self) -> float: ...

@@ -84,6 +84,26 @@ double diagonal(double square, const Kernel& kernel) {
     return base * (base * base);
 }
 
+Nearest nearest(const Products& products) {
+    const long count = products.testing_count;
+    const std::size_t size = static_cast<std::size_t>(products.classes() * count);
+    Nearest found{std::vector<double>(size, std::numeric_limits<double>::infinity()),
+                  std::vector<double>(size, 0.0)};
+    for (long one = 0; one < products.classes(); ++one) {
+        double* least = found.distances.data() + one * count;
+        double* largest = found.products.data() + one * count;
+        for (long i = products.starts[one]; i < products.starts[one + 1]; ++i) {
+            const double square = products.squares[i];
+            const double* row = products.testing + i * count;
+            for (long k = 0; k < count; ++k) {
+                least[k] = std::min(least[k], square + products.testing_squares[k] - 2 * row[k]);
+                largest[k] = std::max(largest[k], std::abs(row[k]));
+            }
+        }
+    }
+    return found;
+}
+
 std::vector<double> smallest_distances(const Products& products, const Passes& passes) {
     const std::size_t classes = products.starts.size() - 1;
     std::vector<double> smallest(classes * classes, std::numeric_limits<double>::infinity());

@@ -10,6 +10,21 @@
 #include "memory.hpp"
 #include "passes.hpp"
 
+// The rows that were multiplied, not owned.
+struct Originals {
+    std::vector<const double*> training;  // class by class
+    const double* testing;
+    long columns;
+
+    const double* testing_row(long row) const { return testing + row * columns; }
+};
+
+// Of each class and testing row, (classes, testing_count): what bounds their kernels for any gamma.
+struct Nearest {
+    std::vector<double> distances;  // squared, the least
+    std::vector<double> products;   // magnitudes, the largest
+};
+
 // The inner products of one split; classes lie one after the other. The matrices are not owned.
 struct Products {
     long training_count, testing_count;
@@ -18,8 +33,29 @@ struct Products {
     std::vector<double> squares;          // of the training rows, padded
     std::vector<double> testing_squares;  // of the testing rows, padded
     std::vector<long> starts;             // of each class; the last is training_count
+    Originals originals;
+    Nearest nearest;
 
     const double* training_row(long row) const { return training + begin_of_row(row); }
+    long classes() const { return static_cast<long>(starts.size()) - 1; }
+};
+
+// Two classes, as places in the split.
+struct Pair {
+    long a, b;  // the classes
+    long first, first_count, second, second_count;
+
+    Pair(const Products& products, long a, long b)
+        : a(a),
+          b(b),
+          first(products.starts[a]),
+          first_count(products.starts[a + 1] - first),
+          second(products.starts[b]),
+          second_count(products.starts[b + 1] - second) {}
+
+    long count() const { return first_count + second_count; }
+    bool is_one_piece() const { return second == first + first_count; }
+    long place(long t) const { return t < first_count ? first + t : second + t - first_count; }
 };
 
 struct Kernel {
@@ -92,6 +128,9 @@ void fill_testing_row(double* to, long row, const Products& products, const Kern
 
 // Of a training row and itself, as float64 as libsvm's is.
 double diagonal(double square, const Kernel& kernel);
+
+// To be looked up for each gamma.
+Nearest nearest(const Products& products);
 
 // The smallest squared distance between two different rows of each pair of classes, (k, k).
 std::vector<double> smallest_distances(const Products& products, const Passes& passes);

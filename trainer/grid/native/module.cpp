@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -25,20 +27,43 @@ void require(bool holds, const char* otherwise) {
     if (!holds) throw std::invalid_argument(otherwise);
 }
 
+// The rows that were multiplied: a training set, the order that its classes have in the matrices, and
+// what it is tested on.
+using GivenRows = std::tuple<Matrix, std::vector<long>, Matrix>;
+
 // Products with the arrays that they lie in. What Python hands over may be a copy in the right form
 // that nobody else holds.
 struct HeldProducts {
-    Matrix training, testing;
+    Matrix training, testing, rows, testing_rows;
     Products products;
 };
 
+const double* row_of(const Matrix& matrix, long row) {
+    return matrix.data() + row * matrix.shape(1);
+}
+
+Originals originals(const GivenRows& given, long count, long testing_count) {
+    const auto& [training, order, testing] = given;
+    require(training.ndim() == 2 && testing.ndim() == 2 && training.shape(0) == count &&
+                static_cast<long>(order.size()) == count && testing.shape(0) == testing_count &&
+                testing.shape(1) == training.shape(1) &&
+                training.shape(1) <= std::numeric_limits<int>::max(),
+            "rows that do not fit their products");
+    Originals found{{}, testing.data(), training.shape(1)};
+    for (const long row : order) {
+        require(row >= 0 && row < count, "an order of rows that there are not");
+        found.training.push_back(row_of(training, row));
+    }
+    return found;
+}
+
 std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix& testing,
                                             const Matrix& testing_squares,
-                                            std::vector<long> starts) {
+                                            std::vector<long> starts, const GivenRows& rows) {
     require(training.ndim() == 1 && testing.ndim() == 2 && testing_squares.ndim() == 1,
             "matrices that do not fit each other");
-    const long count = testing.shape(0), rows = testing.shape(1);
-    require(training.shape(0) == begin_of_row(count) && testing_squares.shape(0) == rows,
+    const long count = testing.shape(0), tested = testing.shape(1);
+    require(training.shape(0) == begin_of_row(count) && testing_squares.shape(0) == tested,
             "matrices that do not fit each other");
     require(starts.size() > 1 && starts.front() == 0 && starts.back() == count &&
                 std::is_sorted(starts.begin(), starts.end()),
@@ -46,12 +71,27 @@ std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix
     auto held = std::make_shared<HeldProducts>();
     held->training = training;
     held->testing = testing;
-    held->products = {count, rows, training.data(), testing.data(), {}, {}, std::move(starts)};
-    held->products.squares.resize(static_cast<std::size_t>(count) + PADDING);
-    for (long i = 0; i < count; ++i) held->products.squares[i] = held->products.training_row(i)[i];
-    held->products.testing_squares.assign(testing_squares.data(), testing_squares.data() + rows);
-    held->products.testing_squares.resize(static_cast<std::size_t>(rows) + PADDING);
+    held->rows = std::get<0>(rows);
+    held->testing_rows = std::get<2>(rows);
+    Products& products = held->products;
+    products = {count, tested, training.data(), testing.data(), {}, {}, std::move(starts),
+                originals(rows, count, tested), {}};
+    products.squares.resize(static_cast<std::size_t>(count) + PADDING);
+    for (long i = 0; i < count; ++i) products.squares[i] = products.training_row(i)[i];
+    products.testing_squares.assign(testing_squares.data(), testing_squares.data() + tested);
+    products.testing_squares.resize(static_cast<std::size_t>(tested) + PADDING);
+    products.nearest = nearest(products);
     return held;
+}
+
+// What scipy's Cython modules share: a function, under the name of its type.
+Dot dot_of(const py::capsule& shared) {
+    constexpr char TYPE[] =
+        "__pyx_t_5scipy_6linalg_11cython_blas_d (int *, __pyx_t_5scipy_6linalg_11cython_blas_d *, "
+        "int *, __pyx_t_5scipy_6linalg_11cython_blas_d *, int *)";
+    require(shared.name() && std::strcmp(shared.name(), TYPE) == 0,
+            "not the inner product of scipy.linalg.cython_blas");
+    return reinterpret_cast<Dot>(shared.get_pointer());
 }
 
 // A run with the products that it reads. Calls of several Python threads may overlap, since they run
@@ -61,10 +101,10 @@ public:
     HeldRun(std::vector<std::shared_ptr<HeldProducts>> held, const std::vector<Task*>& tasks,
             const Options& options, int threads)
         : held_(std::move(held)) {
-        std::vector<Products> splits;
+        std::vector<const Products*> splits;
         for (const std::shared_ptr<HeldProducts>& each : held_) {
             require(each != nullptr, "None instead of products");
-            splits.push_back(each->products);
+            splits.push_back(&each->products);
         }
         std::vector<Task> work;
         for (const Task* task : tasks) {
@@ -147,10 +187,6 @@ py::tuple as_tuple_of_trained(const Result& result) {
 // A training set in the order of its matrix, what it is tested on, and of each row the place that it
 // has in an order that all sets share: of the training rows as they lie, then of the others.
 using GivenSet = std::tuple<Matrix, std::vector<long>, Matrix, std::vector<long>>;
-
-const double* row_of(const Matrix& matrix, long row) {
-    return matrix.data() + row * matrix.shape(1);
-}
 
 void put_row(RowSet& set, long number, const double* row, long place) {
     require(number >= 0 && number < static_cast<long>(set.rows.size()) && !set.rows[number],
@@ -276,9 +312,11 @@ PYBIND11_MODULE(_native, module) {
     py::class_<HeldRun>(module, "Run")
         .def(py::init([](std::vector<std::shared_ptr<HeldProducts>> splits,
                          const std::vector<Task*>& tasks, double tolerance, long iterations,
-                         bool saturate, bool keep, const std::string& set, int threads) {
+                         bool saturate, bool keep, const std::string& set, int threads,
+                         const py::capsule& dot) {
             const Options options{{iterations, tolerance, nullptr, nullptr},
                                   choose_set(set).passes,
+                                  dot_of(dot),
                                   saturate,
                                   keep};
             return std::make_unique<HeldRun>(std::move(splits), tasks, options, threads);

@@ -37,7 +37,7 @@ void require(bool holds, const char* otherwise) {
 
 }  // namespace
 
-Run::Run(std::vector<Products> splits, std::vector<Task> tasks, Options options, int threads)
+Run::Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options options, int threads)
     : splits_(std::move(splits)),
       tasks_(std::move(tasks)),
       options_(options),
@@ -73,7 +73,7 @@ void Run::close() {
 void Run::check(const Task& task) const {
     require(task.split >= 0 && task.split < static_cast<long>(splits_.size()),
             "a task of a split that there is not");
-    const long classes = static_cast<long>(splits_[task.split].starts.size()) - 1;
+    const long classes = splits_[static_cast<std::size_t>(task.split)]->classes();
     require(task.first >= 0 && task.first < task.second && task.second < classes,
             "a task of a pair of classes that there is not");
     require(!task.gammas.empty() && !task.path.empty(), "a task without a gamma or a C");
@@ -139,7 +139,7 @@ Run::Key Run::key(const Task& task) {
 }
 
 void Run::expect(const Task& task) {
-    const Products& products = splits_[static_cast<std::size_t>(task.split)];
+    const Products& products = *splits_[static_cast<std::size_t>(task.split)];
     Shared& shared = shared_
                          .try_emplace(key(task), products.training_count, products.testing_count,
                                       spare_floats_, spare_doubles_)
@@ -149,8 +149,8 @@ void Run::expect(const Task& task) {
 }
 
 Result Run::carry_out(const Task& task, Room& room) {
-    const Products& products = splits_[static_cast<std::size_t>(task.split)];
-    const Pair pair(products, task);
+    const Products& products = *splits_[static_cast<std::size_t>(task.split)];
+    const Pair pair(products, task.first, task.second);
     Shared& shared = shared_.at(key(task));
     Result result;
     solve_path(result, task, pair, products, shared.training, room);
@@ -200,13 +200,15 @@ void Run::decide_path(Result& result, const Task& task, const Pair& pair, const 
         fill_testing(to, stride, row, products, kernel, passes);
     });
     if (!values) return;
-    decide(result, 0, [&](long t) { return values + pair.place(t) * testing.stride(); });
+    CloseDecisions close(products, pair, kernel, options_.dot);
+    decide(result, 0, close, [&](long t) { return values + pair.place(t) * testing.stride(); });
     // Further gammas of an identity kernel belong to this pair: not worth sharing.
     const long stride = padded(result.rows);
     Doubles room(static_cast<std::size_t>(VECTORS_AT_ONCE * stride));
     for (long other = 1; other < result.gammas; ++other) {
         const Kernel same{task.rbf, task.gammas[static_cast<std::size_t>(other)]};
-        decide(result, other, [&](long t) {
+        CloseDecisions close_to_it(products, pair, same, options_.dot);
+        decide(result, other, close_to_it, [&](long t) {
             double* to = room.data() + t % VECTORS_AT_ONCE * stride;
             fill_testing_row(to, pair.place(t), products, same, passes);
             return static_cast<const double*>(to);
@@ -217,10 +219,10 @@ void Run::decide_path(Result& result, const Task& task, const Pair& pair, const 
 // What the solutions say of all testing rows; `row` gives their kernel with a vector of the pair. What
 // it gives is read until it is asked for vectors behind the next VECTORS_AT_ONCE.
 //
-// A decision near 0 hangs on how its sum is rounded, so it is libsvm's sum: one support vector after
-// the other, those of the first class before those of the second, and rho at last. Testing rows take
-// the lanes: no instruction set has another order.
-void Run::decide(Result& result, long gamma, const std::function<const double*(long)>& row) const {
+// It is libsvm's sum: one support vector after the other, those of the first class before those of
+// the second, and rho at last. Testing rows take the lanes: no instruction set has another order.
+void Run::decide(Result& result, long gamma, CloseDecisions& close,
+                 const std::function<const double*(long)>& row) const {
     const std::size_t rows = static_cast<std::size_t>(result.rows);
     const std::size_t points = result.solved_as.size();
     const long vectors = static_cast<long>(result.solutions.front().coefficients.size());
@@ -243,11 +245,30 @@ void Run::decide(Result& result, long gamma, const std::function<const double*(l
                                       result.rows);
         }
     }
+    for (std::size_t solution = 0; solution < result.solutions.size(); ++solution)
+        for (std::size_t each = 0; each < rows; ++each)
+            sums[solution * rows + each] -= result.solutions[solution].rho;
+    decide_anew(sums, result, close);
     double* decisions = result.decisions.data() + static_cast<std::size_t>(gamma) * points * rows;
-    for (const long solution : result.solved_as) {
-        const double* from = sums.data() + static_cast<std::size_t>(solution) * rows;
-        const double rho = result.solutions[solution].rho;
-        decisions = std::transform(from, from + rows, decisions,
-                                   [rho](double sum) { return sum - rho; });
+    for (const long solution : result.solved_as)
+        decisions = std::copy_n(sums.data() + static_cast<std::size_t>(solution) * rows, rows,
+                                decisions);
+}
+
+// Those that are 0 but for rounding.
+void Run::decide_anew(std::vector<double>& decisions, const Result& result,
+                      CloseDecisions& close) const {
+    Doubles sizes;
+    for (const PairSolution& solution : result.solutions) {
+        double size = 0;
+        for (const double coefficient : solution.coefficients) size += std::abs(coefficient);
+        sizes.push_back(size);  // not a number where the solution has none, which holds nothing
     }
+    for (long row = 0; row < result.rows && !stop_; ++row)
+        for (std::size_t solution = 0; solution < sizes.size(); ++solution) {
+            double& decision = decisions[solution * static_cast<std::size_t>(result.rows) +
+                                         static_cast<std::size_t>(row)];
+            if (close.holds(decision, sizes[solution], row))
+                decision = close.anew(result.solutions[solution], row);
+        }
 }

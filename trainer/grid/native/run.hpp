@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "close_decisions.hpp"
 #include "kernels.hpp"
 #include "solver.hpp"
 
@@ -21,21 +22,6 @@ struct Task {
     bool rbf;                    // else polynomial
     std::vector<double> gammas;  // more than one only where the kernels are equal as float32
     std::vector<Bounds> path;    // ascending
-};
-
-// The two classes of a pair, as places in the split.
-struct Pair {
-    long first, first_count, second, second_count;
-
-    Pair(const Products& products, const Task& task)
-        : first(products.starts[task.first]),
-          first_count(products.starts[task.first + 1] - first),
-          second(products.starts[task.second]),
-          second_count(products.starts[task.second + 1] - second) {}
-
-    long count() const { return first_count + second_count; }
-    bool is_one_piece() const { return second == first + first_count; }
-    long place(long t) const { return t < first_count ? first + t : second + t - first_count; }
 };
 
 struct Result {
@@ -48,13 +34,15 @@ struct Result {
 struct Options {
     Limits limits;      // but for the atomic ones, which are filled in
     const Passes* passes;
+    Dot dot;            // scikit-learn's
     bool saturate;      // skip larger C once none is met
     bool keep_coefficients;
 };
 
 class Run {
 public:
-    Run(std::vector<Products> splits, std::vector<Task> tasks, Options options, int threads);
+    // What it is given of splits is read until it is closed.
+    Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options options, int threads);
     ~Run();  // closes
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
@@ -101,9 +89,12 @@ private:
                     SharedMatrix<float>& training, Room& room);
     void decide_path(Result& result, const Task& task, const Pair& pair, const Products& products,
                      SharedMatrix<double>& testing) const;
-    void decide(Result& result, long gamma, const std::function<const double*(long)>& row) const;
+    void decide(Result& result, long gamma, CloseDecisions& close,
+                const std::function<const double*(long)>& row) const;
+    void decide_anew(std::vector<double>& decisions, const Result& result,
+                     CloseDecisions& close) const;
 
-    std::vector<Products> splits_;
+    std::vector<const Products*> splits_;
     std::vector<Task> tasks_;
     Options options_;
     Spare<float> spare_floats_;
