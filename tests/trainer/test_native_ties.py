@@ -215,15 +215,12 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
     instruction_set: str,
 ) -> None:
     rows, tested, products = made_products()
-    task = Task(0, 0, 1, False, [0.5], [(2.0, 2.0)])  # noqa: FBT003 - compiled
-    given_run = ([products], [task], 1e-3, CAP, False)
-    trained, tested_run = (
-        Run(*given_run, keep, instruction_set, 1, blas["ddot"]) for keep in (True, False)
-    )
-    assert trained.wait(60) == tested_run.wait(60) == 0
-    coefficients, rho, *_ = trained.take_trained(0)
+    task = Task(0, 0, 1, False, [0.5], [0], [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    saturate, keep = False, True
+    run = Run([products], [task], 1e-3, CAP, saturate, keep, instruction_set, 1, blas["ddot"])
+    assert run.wait(60) == 0
 
-    decisions, *_ = tested_run.take(0)
+    coefficients, rho, *_, decisions = run.take_result(0)
 
     base = 0.5 * (rows @ tested.T)
     kernel = base * (base * base)
@@ -238,15 +235,12 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
 def test_further_gammas_of_a_work_item_have_decisions_of_their_own(instruction_set: str) -> None:
     rows, tested, products = made_products()
     gammas = [0.5, 0.25, 0.125]
-    task = Task(0, 0, 1, True, gammas, [(2.0, 2.0)])  # noqa: FBT003 - compiled
-    given_run = ([products], [task], 1e-3, CAP, False)
-    trained, of_all = (
-        Run(*given_run, keep, instruction_set, 1, blas["ddot"]) for keep in (True, False)
-    )
-    assert trained.wait(60) == of_all.wait(60) == 0
-    coefficients, rho, *_ = trained.take_trained(0)
+    task = Task(0, 0, 1, True, gammas, [0, 1, 2], [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    saturate, keep = False, True
+    run = Run([products], [task], 1e-3, CAP, saturate, keep, instruction_set, 1, blas["ddot"])
+    assert [run.wait(60) for _ in gammas] == [0, 1, 2]
 
-    decisions, *_ = of_all.take(0)
+    coefficients, rho, *_, decisions = run.take_result(0)
 
     distances = np.square(rows[:, None] - tested).sum(axis=-1)
     for gamma, found in zip(gammas, decisions, strict=True):

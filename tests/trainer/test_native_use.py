@@ -13,6 +13,7 @@ from scipy.linalg.cython_blas import __pyx_capi__ as blas
 from trainer.grid.engine import Problem
 from trainer.grid.engines import why_no_native
 from trainer.grid.folds import Split
+from trainer.models.svm import vote
 
 MISSING = why_no_native()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native engine: {MISSING}")
@@ -45,10 +46,11 @@ def task(
     split: int = 0,
     pair: tuple[int, int] = (0, 1),
     gammas: Any = (0.5,),
+    ballots: Any = (0,),
     path: Any = ((1.0, 1.0),),
 ) -> Any:
     rbf = True
-    return Task(split, *pair, rbf, list(gammas), list(path))
+    return Task(split, *pair, rbf, list(gammas), list(ballots), list(path))
 
 
 def made_run(tasks: Any, *, products: Any = None, **more: Any) -> Any:
@@ -81,7 +83,7 @@ def test_a_closed_run_refuses_every_call_and_may_be_closed_again() -> None:
     for call in (
         lambda: run.wait(0.0),
         lambda: run.take(0),
-        lambda: run.take_trained(0),
+        lambda: run.take_result(0),
         run.progress,
     ):
         with pytest.raises(ValueError, match="the run is closed"):
@@ -90,38 +92,87 @@ def test_a_closed_run_refuses_every_call_and_may_be_closed_again() -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 1, 2**40])
-@pytest.mark.parametrize("take", ["take", "take_trained"])
-def test_a_task_that_there_is_not_cannot_be_taken(take: str, number: int) -> None:
-    with closing(made_run([task()])) as run:
+def test_what_there_is_not_cannot_be_taken(number: int) -> None:
+    with closing(made_run([task()], keep=True)) as run:
         assert run.wait(60) == 0
 
+        with pytest.raises(IndexError, match=f"there is no ballot {number}"):
+            run.take(number)
         with pytest.raises(IndexError, match=f"there is no task {number}"):
-            getattr(run, take)(number)
+            run.take_result(number)
 
 
-def test_a_task_can_be_taken_once() -> None:
-    with closing(made_run([task()])) as run:
+def test_what_comes_of_a_ballot_or_a_task_can_be_taken_once() -> None:
+    with closing(made_run([task()], keep=True)) as run:
         assert run.wait(60) == 0
         run.take(0)
+        run.take_result(0)
 
-        for take in (run.take, run.take_trained):
-            with pytest.raises(ValueError, match="task 0 was taken before"):
-                take(0)
+        with pytest.raises(ValueError, match="ballot 0 was taken before"):
+            run.take(0)
+        with pytest.raises(ValueError, match="task 0 was taken before"):
+            run.take_result(0)
 
 
-def test_a_task_that_is_being_solved_cannot_be_taken() -> None:
+def test_results_that_are_not_kept_cannot_be_taken() -> None:
+    with closing(made_run([task()])) as run:
+        assert run.wait(60) == 0
+
+        with pytest.raises(ValueError, match="results of tasks are not kept"):
+            run.take_result(0)
+
+
+def test_what_is_being_solved_cannot_be_taken() -> None:
     split = hard_split()
     rows = split.training
     order = np.argsort(split.training_codes, kind="stable")
     given = (rows, order.tolist(), rows[:1], list(range(601)))
     products = Products(*multiply([given], "", 1)[0], [0, 300, 600], given[:3])
-    endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
-    with closing(made_run([endless], products=[products], iterations=10**12)) as run:
+    endless = Task(0, 0, 1, False, [2.0**9], [0], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+    with closing(made_run([endless], products=[products], iterations=10**12, keep=True)) as run:
         assert run.wait(0.01) is None
 
-        for take in (run.take, run.take_trained):
-            with pytest.raises(ValueError, match="task 0 is not done"):
-                take(0)
+        with pytest.raises(ValueError, match="ballot 0 is not done"):
+            run.take(0)
+        with pytest.raises(ValueError, match="task 0 is not done"):
+            run.take_result(0)
+
+
+def three_classes() -> Any:
+    products = made_products(9, 4)
+    products[3] = [0, 3, 6, 9]
+    return Products(*products)
+
+
+def test_a_ballot_is_done_when_all_its_pairs_have_voted() -> None:
+    pairs_ = [(0, 1), (0, 2), (1, 2)]
+    tasks = [task(pair=pair, ballots=[number]) for number in (1, 0) for pair in pairs_]
+
+    with closing(made_run(tasks, products=[three_classes()], keep=True)) as run:
+        assert [run.wait(60), run.wait(60), run.wait(0.0)] == [1, 0, None]
+        predicted, *_ = run.take(0)
+        decisions = [run.take_result(3 + pair)[-1][0, 0] for pair in range(3)]
+
+    assert predicted.tolist() == [vote(np.stack(decisions, axis=-1), 3).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ([{"ballots": ()}], "a gamma without a ballot"),
+        ([{"ballots": (0, 1)}], "a gamma without a ballot"),
+        ([{"ballots": (-1,)}], "a ballot below 0"),
+        ([{"ballots": (1,)}], "a ballot in which no task votes"),
+        ([{"ballots": (2**40,)}], "a ballot in which no task votes"),
+        ([{"ballots": (0,)}, {"ballots": (0,), "path": ((1.0, 1.0),) * 2}], "splits or paths"),
+        ([{"ballots": (0,)}, {"ballots": (0,), "split": 1}], "splits or paths"),
+    ],
+)
+def test_ballots_that_make_no_sense_are_refused(tasks: Any, said: str) -> None:
+    products = [Products(*made_products()) for _ in range(2)]
+
+    with pytest.raises(ValueError, match=said):
+        made_run([task(**one) for one in tasks], products=products)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +183,9 @@ def test_a_task_that_is_being_solved_cannot_be_taken() -> None:
         ({"pair": (0, 2)}, "a pair of classes that there is not"),
         ({"pair": (-1, 1)}, "a pair of classes that there is not"),
         ({"pair": (1, 1)}, "a pair of classes that there is not"),
-        ({"gammas": ()}, "without a gamma or a C"),
+        ({"gammas": (), "ballots": ()}, "without a gamma or a C"),
         ({"path": ()}, "without a gamma or a C"),
-        ({"gammas": (0.5, math.nan)}, "a gamma that is not above 0"),
+        ({"gammas": (0.5, math.nan), "ballots": (0, 1)}, "a gamma that is not above 0"),
         ({"path": ((1.0, math.nan),)}, "a C that is not above 0"),
         ({"path": ((1.0, math.inf),)}, "or not finite"),
     ],
@@ -223,7 +274,8 @@ def test_products_live_as_long_as_the_run_that_reads_them() -> None:
         starts,
         (rows.astype(np.float32), order, tested.T.copy().T),
     )
-    run = made_run([task(path=[(1.0, 1.0)] * 20)] * 50, products=[products])
+    tasks = [task(path=[(1.0, 1.0)] * 20, ballots=[number]) for number in range(50)]
+    run = made_run(tasks, products=[products])
     del products, training, testing, rows, tested
 
     with closing(run):
@@ -241,8 +293,11 @@ def test_a_run_can_be_closed_while_another_thread_waits_for_it() -> None:
     split = hard_split(200)
     given = (split.training, list(range(200)), split.testing, list(range(209)))
     products = Products(*multiply([given], "", 1)[0], [0, 100, 200], given[:3])
-    endless = Task(0, 0, 1, False, [2.0**9], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
-    run = made_run([endless] * 4, products=[products], iterations=10**12, threads=2)
+    endless, *others = (
+        Task(0, 0, 1, False, [2.0**9], [ballot], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+        for ballot in range(4)
+    )
+    run = made_run([endless, *others], products=[products], iterations=10**12, threads=2)
     ready = Barrier(3)
 
     def waits() -> Any:

@@ -30,7 +30,7 @@ from trainer.grid.engines import MEMORY, check_instruction_set
 from trainer.grid.folds import Split
 from trainer.grid.native._native import Run, Task, instruction_sets
 from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
-from trainer.grid.native_paths import Path, Solved, Tally, paths_of, plan
+from trainer.grid.native_paths import Outcome, Path, Tally, paths_of, plan
 from trainer.grid.processors import usable_processors
 from trainer.models.svm import PairwiseSvm, pairs
 
@@ -95,9 +95,10 @@ class NativeEngine:
     fewer threads are used, then splits are solved in turns (and solutions come late); where one
     thread with one split needs more, `suited_to` hands over to the `sklearn` engine, which computes
     rows of the kernel as it needs them. The limit is that of one search: several at a time, on
-    threads of the caller's, have as many times the memory. The solutions themselves, the splits,
-    and what the interpreter takes are not counted, nor are freed blocks that the allocator keeps
-    for later (glibc's, of less than 32 MiB each).
+    threads of the caller's, have as many times the memory. The solutions themselves, votes that are
+    not complete (4 bytes for each C, testing row and class), the splits, and what the interpreter
+    takes are not counted, nor are freed blocks that the allocator keeps for later (glibc's, of less
+    than 32 MiB each).
 
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
@@ -210,17 +211,14 @@ class NativeEngine:
             raise _untrainable(matrices.refusal)
         bounds = problem.C * weights
         tasks = [
-            Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [(bounds[a], bounds[b])])
+            Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [0], [(bounds[a], bounds[b])])
             for a, b in pairs(len(weights))
         ]
         with closing(self._run([rows], [matrices], tasks, saturate=False, keep=True)) as run:
-            taken = {
-                task: run.take_trained(task) for task in _done(run, len(tasks), lambda _: None)
-            }
+            for _ in _done(run, 1, lambda _: None):  # one ballot, of no rows
+                results = [run.take_result(task) for task in range(len(tasks))]
         # Of each pair in their order:
-        coefficients, rho, iterations, converged, finite = zip(
-            *(taken[task] for task in range(len(tasks))), strict=True
-        )
+        coefficients, rho, iterations, converged, finite, _ = zip(*results, strict=True)
         return Trained(
             machine=_machine(X, matrices, problem, coefficients, np.array(rho)),
             iterations=np.array(iterations, dtype=np.intp),
@@ -275,18 +273,17 @@ class NativeEngine:
         if refusal:
             raise _RefusedError(refusal)
         rows = [Rows.of(split) for split in splits]
-        items = plan(list(tallies), splits, matrices, shortcuts=shortcuts)
+        made = plan(list(tallies), splits, matrices, shortcuts=shortcuts)
+        for path, count in made.identities.items():
+            tallies[path].identities += count
         left = dict.fromkeys(tallies, len(splits))
-        tasks = [item.task for item in items]
-        with closing(self._run(rows, matrices, tasks, saturate=shortcuts, keep=False)) as run:
-            for task in _done(run, len(items), advanced):
-                item = items[task]
-                solved = Solved(*run.take(task))
-                for path, decisions in zip(item.paths, solved.decisions, strict=True):
-                    if tallies[path].add(splits[item.split], item, solved, decisions):
-                        left[path] -= 1
-                        if not left[path]:
-                            yield path
+        with closing(self._run(rows, matrices, made.tasks, saturate=shortcuts, keep=False)) as run:
+            for number in _done(run, len(made.ballots), advanced):
+                ballot = made.ballots[number]
+                tallies[ballot.path].add(ballot.split, Outcome(*run.take(number)))
+                left[ballot.path] -= 1
+                if not left[ballot.path]:
+                    yield ballot.path
 
     def _run(
         self,
@@ -319,18 +316,18 @@ def _untrainable(reason: str) -> DatasetError:
 
 
 def _done(run: Run, count: int, advanced: Callable[[float], None]) -> Iterator[int]:
-    """Yield tasks as they are done; meanwhile Python's signal handlers have their turn.
+    """Yield ballots as they are done; meanwhile Python's signal handlers have their turn.
 
-    `advanced` is told of the share of the work that is done, whether a task is done or not.
+    `advanced` is told of the share of the work that is done, whether a ballot is done or not.
     """
     share = 0.0
     while count:
-        task = run.wait(SECONDS_BETWEEN_LOOKS)
+        ballot = run.wait(SECONDS_BETWEEN_LOOKS)
         share = max(share, run.progress())
         advanced(share)
-        if task is not None:
+        if ballot is not None:
             count -= 1
-            yield task
+            yield ballot
 
 
 def _machine(

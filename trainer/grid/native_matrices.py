@@ -46,8 +46,9 @@ class Rows:
     @classmethod
     def of(cls, split: Split) -> Rows:
         """Take those of a split."""
-        known = split.training_rows is not None
-        recordings = np.r_[split.training_rows, split.testing_rows] if known else None
+        recordings = None
+        if split.training_rows is not None:
+            recordings = np.concatenate([split.training_rows, split.testing_rows])
         return cls(split.training, split.training_codes, split.testing, recordings)
 
 

@@ -14,9 +14,8 @@ from trainer.grid.engine import Problem, Solution, class_weights
 from trainer.grid.folds import Split
 from trainer.grid.native._native import Task
 from trainer.grid.native_matrices import Matrices
-from trainer.models.svm import pairs, vote
+from trainer.models.svm import pairs
 
-Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
@@ -32,18 +31,27 @@ class Path:
         return self.problems[0]
 
 
-class Solved(NamedTuple):
-    """What a work item yields.
+@dataclass(frozen=True, eq=False)
+class Ballot:
+    """Where the pairs of a split vote on what it is tested on, for a path."""
+
+    path: Path
+    split: Split
+
+
+class Outcome(NamedTuple):
+    """What came of a ballot.
 
     Attributes
     ----------
-    decisions : ndarray of float64, shape (n_paths, n_points, n_testing)
+    predicted : ndarray of intp, shape (n_points, n_testing)
+        Codes of the split.
     solved_as : ndarray of intp, shape (n_points,)
-        For each C the smallest that has the same solution.
+        For each C the smallest that has the same solution in each pair.
     converged, finite : ndarray of bool, shape (n_points,)
     """
 
-    decisions: Float64
+    predicted: Indices
     solved_as: Indices
     converged: NDArray[np.bool_]
     finite: NDArray[np.bool_]
@@ -61,26 +69,21 @@ def paths_of(problems: Sequence[Problem]) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One work item.
+class Plan:
+    """The work items of paths on splits, kernel matrix by kernel matrix.
 
     Attributes
     ----------
-    split : int
-    pair : int
-        Place in the order of `pairs`.
-    paths : tuple of Path
-        More than one only where their kernels are equal in float32.
-    identity : bool
-        Whether these kernels are identities there.
-    task : Task
+    tasks : list of Task
+    ballots : list of Ballot
+        By the numbers that tasks have for them.
+    identities : dict of Path to int
+        How many of the path's machines have a kernel that is an identity in float32.
     """
 
-    split: int
-    pair: int
-    paths: tuple[Path, ...]
-    identity: bool
-    task: Task
+    tasks: list[Task]
+    ballots: list[Ballot]
+    identities: dict[Path, int]
 
 
 def plan(
@@ -89,34 +92,47 @@ def plan(
     matrices: Sequence[Matrices],
     *,
     shortcuts: bool,
-) -> list[Item]:
-    """Return the work items of paths on splits, kernel matrix by kernel matrix."""
+) -> Plan:
+    """Return the work items of paths on splits."""
     identity = [
         each.identity_gammas() if shortcuts else np.full((each.n_classes,) * 2, np.inf)
         for each in matrices
     ]
-    items: list[Item] = []
-    merged: set[tuple[Path, int, int]] = set()
-    for number, path in _by_matrix(paths, len(splits)):
-        codes = splits[number].training_codes
-        weights = class_weights(codes, balance=path.first.balance_classes)
-        bounds = [(problem.C * weights).tolist() for problem in path.problems]
-        for pair, (a, b) in enumerate(pairs(len(weights))):
-            if (path, number, pair) in merged:
+    turns = list(_by_matrix(paths, len(splits)))
+    ballot_of = {turn: number for number, turn in enumerate(turns)}
+    identities = dict.fromkeys(paths, 0)
+    tasks: list[Task] = []
+    merged: set[tuple[int, Path, tuple[int, int]]] = set()
+    for split, path in turns:
+        bounds = _bounds(path, splits[split].training_codes)
+        for a, b in pairs(matrices[split].n_classes):
+            if (split, path, (a, b)) in merged:
                 continue
-            least = identity[number][a, b]
-            together = _together(path, paths, least)
-            merged.update((other, number, pair) for other in together)
-            task = Task(
-                number,
-                a,
-                b,
-                path.first.kernel == "rbf",
-                [other.first.gamma for other in together],
-                [(bound[a], bound[b]) for bound in bounds],
+            together: tuple[Path, ...] = (path,)
+            if _is_identity(path, least := identity[split][a, b]):
+                together = _together(path, paths, least)
+                merged.update((split, other, (a, b)) for other in together)
+                for other in together:
+                    identities[other] += 1
+            tasks.append(
+                Task(
+                    split,
+                    a,
+                    b,
+                    path.first.kernel == "rbf",
+                    [other.first.gamma for other in together],
+                    [ballot_of[split, other] for other in together],
+                    [(bound[a], bound[b]) for bound in bounds],
+                )
             )
-            items.append(Item(number, pair, together, _is_identity(path, least), task))
-    return items
+    return Plan(tasks, [Ballot(path, splits[split]) for split, path in turns], identities)
+
+
+def _bounds(path: Path, codes: Indices) -> list[list[float]]:
+    """Return C for each class, for each point of a path."""
+    weights = class_weights(codes, balance=path.first.balance_classes)
+    bounds: list[list[float]] = np.outer([one.C for one in path.problems], weights).tolist()
+    return bounds
 
 
 def _by_matrix(paths: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
@@ -135,8 +151,6 @@ def _is_identity(path: Path, identity_gamma: float) -> bool:
 
 def _together(path: Path, paths: Sequence[Path], identity_gamma: float) -> tuple[Path, ...]:
     """Return the paths whose kernel is an identity as this one's is, and their C the same."""
-    if not _is_identity(path, identity_gamma):
-        return (path,)
     values = [problem.C for problem in path.problems]
     others = [
         other
@@ -150,7 +164,7 @@ def _together(path: Path, paths: Sequence[Path], identity_gamma: float) -> tuple
 
 
 class Tally:
-    """What is known of the problems of a path, until all splits and pairs are in."""
+    """What is known of the problems of a path, until all splits are in."""
 
     def __init__(self, path: Path, count: int) -> None:
         points = len(path.problems)
@@ -160,26 +174,13 @@ class Tally:
         self.finite = np.ones(points, dtype=bool)
         self.solved_as = np.zeros(points, dtype=np.intp)
         self.identities = 0
-        self._decisions: dict[Split, dict[int, Float64]] = {}
 
-    def add(self, split: Split, item: Item, solved: Solved, decisions: Float64) -> bool:
-        """Add one pair of one split; whether it was the split's last."""
-        self.identities += int(item.identity)
-        self.converged &= solved.converged
-        self.finite &= solved.finite
-        np.maximum(self.solved_as, solved.solved_as, out=self.solved_as)
-        n_classes = len(split.class_of_code)
-        decided = self._decisions.setdefault(split, {})
-        decided[item.pair] = decisions
-        if len(decided) < n_classes * (n_classes - 1) // 2:
-            return False
-        del self._decisions[split]
-        of_pairs = np.stack([decided[number] for number in sorted(decided)], axis=-1)
-        votes = vote(of_pairs.reshape(-1, of_pairs.shape[-1]), n_classes)
-        self.predicted[:, split.testing_rows] = split.class_of_code[
-            votes.reshape(of_pairs.shape[:-1])
-        ]
-        return True
+    def add(self, split: Split, outcome: Outcome) -> None:
+        """Add what came of a split."""
+        self.converged &= outcome.converged
+        self.finite &= outcome.finite
+        np.maximum(self.solved_as, outcome.solved_as, out=self.solved_as)
+        self.predicted[:, split.testing_rows] = split.class_of_code[outcome.predicted]
 
     def solutions(self, overflow: str) -> Iterator[Solution]:
         """Yield the solution of each problem, `overflow` being what failed ones are told."""

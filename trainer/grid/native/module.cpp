@@ -141,8 +141,8 @@ std::optional<long> wait_for(const HeldRun& held, double seconds) {
     require(seconds >= 0 && seconds <= LONGEST_WAIT, "a run is waited for 0 to 3600 seconds");
     const std::shared_ptr<Run> run = held.run();
     const py::gil_scoped_release release;
-    const long task = run->wait(seconds);
-    return task < 0 ? std::nullopt : std::optional<long>(task);
+    const long ballot = run->wait(seconds);
+    return ballot < 0 ? std::nullopt : std::optional<long>(ballot);
 }
 
 template <typename Element>
@@ -159,29 +159,22 @@ py::array_t<Element> as_array(const std::vector<Element>& values) {
     return as_array(values, {static_cast<py::ssize_t>(values.size())});
 }
 
-// A value of each solution, for each point of the path that it belongs to.
-template <typename Element, typename Value>
-py::array_t<Element> of_points(const Result& result, Value value) {
-    std::vector<Element> values;
-    for (const long solution : result.solved_as)
-        values.push_back(value(result.solutions[static_cast<std::size_t>(solution)]));
-    return as_array(values);
+py::array_t<bool> as_flags(const std::vector<char>& values) {
+    return as_array(std::vector<bool>(values.begin(), values.end()));
+}
+
+py::tuple as_tuple(const Outcome& outcome) {
+    return py::make_tuple(as_array(outcome.predicted, {outcome.points, outcome.rows}),
+                          as_array(outcome.solved_as), as_flags(outcome.converged),
+                          as_flags(outcome.finite));
 }
 
 py::tuple as_tuple(const Result& result) {
-    const long points = static_cast<long>(result.solved_as.size());
-    return py::make_tuple(
-        as_array(result.decisions, {result.gammas, points, result.rows}),
-        as_array(result.solved_as),
-        of_points<bool>(result, [](const PairSolution& each) { return each.converged; }),
-        of_points<bool>(result, [](const PairSolution& each) { return each.finite; }));
-}
-
-py::tuple as_tuple_of_trained(const Result& result) {
-    require(!result.solutions.empty(), "the task has no solution");
     const PairSolution& solution = result.solutions.front();
+    const long points = static_cast<long>(result.solved_as.size());
     return py::make_tuple(as_array(solution.coefficients), solution.rho, solution.iterations,
-                          solution.converged, solution.finite);
+                          solution.converged, solution.finite,
+                          as_array(result.decisions, {result.gammas, points, result.rows}));
 }
 
 // A training set in the order of its matrix, what it is tested on, and of each row the place that it
@@ -283,8 +276,9 @@ PYBIND11_MODULE(_native, module) {
 
     py::class_<Task>(module, "Task")
         .def(py::init([](long split, long first, long second, bool rbf, std::vector<double> gammas,
+                         std::vector<long> ballots,
                          const std::vector<std::pair<double, double>>& path) {
-            Task task{split, first, second, rbf, std::move(gammas), {}};
+            Task task{split, first, second, rbf, std::move(gammas), std::move(ballots), {}};
             for (const auto& [C_first, C_second] : path) task.path.push_back({C_first, C_second});
             return task;
         }));
@@ -324,10 +318,8 @@ PYBIND11_MODULE(_native, module) {
         .def("wait", &wait_for)
         .def("progress", [](const HeldRun& self) { return self.run()->progress(); })
         .def("take",
-             [](const HeldRun& self, long task) { return as_tuple(self.run()->take(task)); })
-        .def("take_trained",
-             [](const HeldRun& self, long task) {
-                 return as_tuple_of_trained(self.run()->take(task));
-             })
+             [](const HeldRun& self, long ballot) { return as_tuple(self.run()->take(ballot)); })
+        .def("take_result",
+             [](const HeldRun& self, long task) { return as_tuple(self.run()->take_result(task)); })
         .def("close", &HeldRun::close);
 }

@@ -42,17 +42,24 @@ Run::Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options o
       tasks_(std::move(tasks)),
       options_(options),
       results_(tasks_.size()),
-      states_(tasks_.size(), State::begun) {
+      task_states_(tasks_.size(), State::begun) {
     require(threads > 0, "a run needs at least one thread");
     require(options_.limits.iterations >= 0, "a cap on iterations below 0");
     require(options_.limits.tolerance > 0, "a tolerance that is not above 0");
     options_.limits.stop = &stop_;
     options_.limits.under_way = &under_way_;
+    long votes = 0;
+    for (const Task& task : tasks_) votes += static_cast<long>(task.ballots.size());
     for (const Task& task : tasks_) {
         check(task);
+        for (const long ballot : task.ballots)
+            require(ballot < votes, "a ballot in which no task votes");
         expect(task);
         points_ += static_cast<long>(task.path.size());
     }
+    for (const Ballot& ballot : ballots_)
+        require(ballot.is_expected(), "a ballot in which no task votes");
+    ballot_states_.assign(ballots_.size(), State::begun);
     try {
         for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
     } catch (...) {  // the system has no more threads: nobody else would wait for those begun
@@ -77,6 +84,8 @@ void Run::check(const Task& task) const {
     require(task.first >= 0 && task.first < task.second && task.second < classes,
             "a task of a pair of classes that there is not");
     require(!task.gammas.empty() && !task.path.empty(), "a task without a gamma or a C");
+    require(task.ballots.size() == task.gammas.size(), "a gamma without a ballot");
+    for (const long ballot : task.ballots) require(ballot >= 0, "a ballot below 0");
     for (const double gamma : task.gammas)
         require(gamma > 0 && std::isfinite(gamma), "a gamma that is not above 0");
     for (const Bounds& C : task.path)
@@ -90,40 +99,66 @@ void Run::work() {
         const std::size_t task = begun_++;
         if (task >= tasks_.size()) return;
         Result result;
+        std::vector<long> decided;
         std::exception_ptr error;
         try {
             result = carry_out(tasks_[task], room);
+            if (stop_) return;  // it is half done
+            decided = vote(tasks_[task], result);
         } catch (...) {  // no memory
             error = std::current_exception();
         }
-        if (stop_) return;  // it is half done
         const std::lock_guard<std::mutex> lock(mutex_);
-        results_[task] = std::move(result);
-        states_[task] = State::done;
+        if (options_.keep_results) results_[task] = std::move(result);
+        task_states_[task] = State::done;
+        for (const long ballot : decided) ballot_states_[ballot] = State::done;
+        done_.insert(done_.end(), decided.begin(), decided.end());
         if (error) error_ = error;
-        done_.push_back(static_cast<long>(task));
-        changed_.notify_one();
+        if (error || !decided.empty()) changed_.notify_one();
     }
+}
+
+// Gives the ballots that have all votes now.
+std::vector<long> Run::vote(const Task& task, const Result& result) {
+    std::vector<long> decided;
+    for (std::size_t gamma = 0; gamma < task.ballots.size(); ++gamma)
+        if (ballots_[task.ballots[gamma]].cast(task.first, task.second, result,
+                                               static_cast<long>(gamma)))
+            decided.push_back(task.ballots[gamma]);
+    return decided;
 }
 
 long Run::wait(double seconds) {
     std::unique_lock<std::mutex> lock(mutex_);
-    const auto ready = [this] { return !done_.empty(); };
+    const auto ready = [this] { return !done_.empty() || error_; };
     if (!changed_.wait_for(lock, std::chrono::duration<double>(seconds), ready)) return -1;
     if (error_) std::rethrow_exception(error_);
-    const long task = done_.front();
+    const long ballot = done_.front();
     done_.pop_front();
-    return task;
+    return ballot;
 }
 
-Result Run::take(long task) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const std::string name = "task " + std::to_string(task);
-    if (task < 0 || task >= static_cast<long>(tasks_.size()))
+void Run::check_taken(const std::vector<State>& states, long number, const char* noun) {
+    const std::string name = noun + (" " + std::to_string(number));
+    if (number < 0 || number >= static_cast<long>(states.size()))
         throw std::out_of_range("there is no " + name);
-    if (states_[task] == State::begun) throw std::invalid_argument(name + " is not done");
-    if (states_[task] == State::taken) throw std::invalid_argument(name + " was taken before");
-    states_[task] = State::taken;
+    if (states[number] == State::begun) throw std::invalid_argument(name + " is not done");
+    if (states[number] == State::taken) throw std::invalid_argument(name + " was taken before");
+}
+
+Outcome Run::take(long ballot) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    check_taken(ballot_states_, ballot, "ballot");
+    ballot_states_[ballot] = State::taken;
+    return ballots_[ballot].take();
+}
+
+Result Run::take_result(long task) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    require(options_.keep_results, "results of tasks are not kept");
+    check_taken(task_states_, task, "task");
+    require(!results_[task].solutions.empty(), "the task has no solution");
+    task_states_[task] = State::taken;
     return std::move(results_[task]);
 }
 
@@ -146,6 +181,12 @@ void Run::expect(const Task& task) {
                          .first->second;
     shared.training.add_user();
     shared.testing.add_user();
+    for (const long ballot : task.ballots) {
+        while (static_cast<long>(ballots_.size()) <= ballot) ballots_.emplace_back();
+        require(ballots_[ballot].expect(task.split, products.classes(), products.testing_count,
+                                        static_cast<long>(task.path.size())),
+                "tasks of several splits or paths that vote in one ballot");
+    }
 }
 
 Result Run::carry_out(const Task& task, Room& room) {
@@ -158,8 +199,6 @@ Result Run::carry_out(const Task& task, Room& room) {
     if (stop_) return result;
     decide_path(result, task, pair, products, shared.testing);
     shared.testing.release();
-    if (!options_.keep_coefficients)
-        for (PairSolution& solution : result.solutions) Doubles().swap(solution.coefficients);
     return result;
 }
 

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "ballots.hpp"
 #include "close_decisions.hpp"
 #include "kernels.hpp"
 #include "solver.hpp"
@@ -21,14 +22,8 @@ struct Task {
     long first, second;          // the pair
     bool rbf;                    // else polynomial
     std::vector<double> gammas;  // more than one only where the kernels are equal as float32
+    std::vector<long> ballots;   // of each gamma the one that the pair votes in
     std::vector<Bounds> path;    // ascending
-};
-
-struct Result {
-    std::vector<PairSolution> solutions;  // of each point of the path that was solved
-    std::vector<long> solved_as;          // for each point of the path, which of `solutions`
-    long gammas = 0, rows = 0;            // rows that are tested on
-    std::vector<double> decisions;        // (gammas, points of the path, rows)
 };
 
 struct Options {
@@ -36,7 +31,7 @@ struct Options {
     const Passes* passes;
     Dot dot;            // scikit-learn's
     bool saturate;      // skip larger C once none is met
-    bool keep_coefficients;
+    bool keep_results;  // of each task, and not only what comes of a ballot
 };
 
 class Run {
@@ -47,12 +42,14 @@ public:
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // The index of a task that is done and was not returned before; -1 when none is done within
+    // The number of a ballot that is done and was not returned before; -1 when none is done within
     // the time. Throws what a task threw.
     long wait(double seconds);
-    // What a task came to, once. Throws std::out_of_range where there is no such task, and
+    // What came of a ballot, once. Throws std::out_of_range where there is no such ballot, and
     // std::invalid_argument where it is not done or was taken.
-    Result take(long task);
+    Outcome take(long ballot);
+    // What a task came to, likewise, if results are kept.
+    Result take_result(long task);
     // The share of the work that is done: of all points of all paths; one that is being solved
     // counts by how near it is to the cap on iterations.
     double progress() const;
@@ -84,6 +81,8 @@ private:
     void check(const Task& task) const;
     static Key key(const Task& task);
     void expect(const Task& task);
+    std::vector<long> vote(const Task& task, const Result& result);
+    static void check_taken(const std::vector<State>& states, long number, const char* noun);
     Result carry_out(const Task& task, Room& room);
     void solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
                     SharedMatrix<float>& training, Room& room);
@@ -100,14 +99,15 @@ private:
     Spare<float> spare_floats_;
     Spare<double> spare_doubles_;
     std::map<Key, Shared> shared_;  // made before the threads begin
+    std::deque<Ballot> ballots_;    // they hold locks, and cannot move
     std::vector<Result> results_;
-    std::vector<State> states_;
     long points_ = 0;
     std::atomic<long> points_done_{0}, under_way_{0};
     std::atomic<std::size_t> begun_{0};
     std::atomic<bool> stop_{false};
     std::mutex closing_;
-    std::mutex mutex_;  // of what follows, of `results_` and `states_`
+    std::mutex mutex_;  // of what follows, of `results_`, and of ballots that are done
+    std::vector<State> task_states_, ballot_states_;
     std::condition_variable changed_;
     std::deque<long> done_;
     std::exception_ptr error_;
