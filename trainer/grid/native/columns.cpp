@@ -4,10 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "threads.hpp"
@@ -26,7 +25,15 @@ struct Likely {
     long k, set, column;
 };
 
-using Prints = std::vector<std::uint64_t>;
+// What is likely to be another one where values are: of column `of` of a set, or of what was found.
+struct Print {
+    std::uint64_t value;
+    long of;
+};
+
+using Prints = std::vector<Print>;  // ascending; of equals in the order of what they are of
+
+bool is_before(const Print& one, const Print& other) { return one.value < other.value; }
 
 std::uint64_t bits_of(double value) {
     std::uint64_t bits;
@@ -46,7 +53,7 @@ public:
     // other that differ.
     bool run(long rows_looked_at) {
         found_.clear();
-        by_print_.clear();
+        prints_.clear();
         std::vector<Prints> prints(sets_.size());
         in_parallel(static_cast<long>(sets_.size()), threads_, [&](long set) {
             prints[set] = prints_of(sets_[set], std::max(1L, count_ / rows_looked_at));
@@ -86,41 +93,54 @@ private:
     // Alike for columns that are; others may be alike, too.
     Prints prints_of(const RowSet& set, long step) const {
         Prints prints(static_cast<std::size_t>(set.d));
+        for (long k = 0; k < set.d; ++k) prints[k].of = k;
         for (long row = 0; row < count_ && !stopped_(); row += step)
             for (long k = 0; k < set.d; ++k) {
                 const std::uint64_t bits = bits_of(set.rows[row][k]);
-                const std::uint64_t mixed = (prints[k] ^ bits) * 0x9e3779b97f4a7c15;
-                prints[k] = mixed ^ (mixed >> 32);
+                const std::uint64_t mixed = (prints[k].value ^ bits) * 0x9e3779b97f4a7c15;
+                prints[k].value = mixed ^ (mixed >> 32);
             }
+        std::stable_sort(prints.begin(), prints.end(), is_before);
         return prints;
     }
 
     bool look_through(long set, const Prints& prints) {
         const std::vector<long> likely = candidates(prints);
         const std::vector<char> same = compared(likely, set);
-        bool told_apart = std::unordered_set<std::uint64_t>(prints.begin(), prints.end()).size() ==
-                          prints.size();
-        for (long k = 0; k < sets_[set].d; ++k) {
+        std::vector<long> found(likely);
+        for (std::size_t k = 0; k < found.size(); ++k) {
             if (!same[k]) {
-                told_apart = told_apart && likely[k] < 0;
-                by_print_[prints[k]].push_back(static_cast<long>(found_.size()));
+                found[k] = static_cast<long>(found_.size());
                 found_.emplace_back();
             }
-            found_[same[k] ? likely[k] : found_.size() - 1].emplace_back(set, k);
+            found_[found[k]].emplace_back(set, static_cast<long>(k));
         }
+        bool told_apart = true;
+        Prints added;
+        for (std::size_t print = 0; print < prints.size(); ++print) {
+            const auto& [value, k] = prints[print];
+            if (print > 0 && prints[print - 1].value == value) told_apart = false;
+            if (same[k]) continue;
+            if (likely[k] >= 0) told_apart = false;
+            added.push_back({value, found[k]});
+        }
+        Prints all;
+        all.reserve(prints_.size() + added.size());
+        std::merge(prints_.begin(), prints_.end(), added.begin(), added.end(),
+                   std::back_inserter(all), is_before);
+        prints_ = std::move(all);
         return told_apart;
     }
 
     // Of each column of a set which one of those found it may be; -1 where there is none. Of several
     // that are alike the first may be the first, the second the second.
     std::vector<long> candidates(const Prints& prints) const {
-        std::unordered_map<std::uint64_t, std::size_t> taken;
         std::vector<long> likely(prints.size(), -1);
-        for (std::size_t k = 0; k < prints.size(); ++k) {
-            const auto alike = by_print_.find(prints[k]);
-            if (alike == by_print_.end()) continue;
-            const std::size_t next = taken[prints[k]]++;
-            if (next < alike->second.size()) likely[k] = alike->second[next];
+        auto known = prints_.begin();
+        for (const auto& [value, k] : prints) {
+            while (known != prints_.end() && known->value < value) ++known;
+            if (known == prints_.end()) break;
+            if (known->value == value) likely[k] = (known++)->of;
         }
         return likely;
     }
@@ -173,7 +193,7 @@ private:
     const std::function<bool()>& stopped_;
     const long count_;
     std::vector<Found> found_;
-    std::unordered_map<std::uint64_t, std::vector<long>> by_print_;
+    Prints prints_;  // of what was found
 };
 
 }  // namespace
