@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import combinations, permutations
 from threading import Barrier
 from typing import Any
 
@@ -154,6 +155,36 @@ def test_a_ballot_is_done_when_all_its_pairs_have_voted() -> None:
         decisions = [run.take_result(3 + pair)[-1][0, 0] for pair in range(3)]
 
     assert predicted.tolist() == [vote(np.stack(decisions, axis=-1), 3).tolist()]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e14])  # of rows of the last class: kernels overflow float32
+@pytest.mark.parametrize("order", list(permutations(combinations(range(3), 2))))
+def test_a_ballot_is_what_holds_for_all_its_pairs(order: Any, size: float) -> None:
+    rows = np.random.default_rng(2).normal(size=(34, 3)) + 3 * np.arange(34)[:, None] // 10
+    rows[20:30] *= size
+    training, testing = rows[:30], rows[30:]
+    below = (training @ training.T)[np.tril_indices(30)]
+    squares = np.square(testing).sum(axis=1)
+    originals = (training, list(range(30)), testing)
+    products = Products(below, training @ testing.T, squares, [0, 10, 20, 30], originals)
+    rbf, path = False, [(4.0**c, 4.0**c) for c in range(-9, 4)]
+    tasks = [
+        Task(0, *pair, rbf, [0.5], [ballot], path)
+        for number, pair in enumerate(order)
+        for ballot in (0, 1 + number)
+    ]
+
+    with closing(made_run(tasks, products=[products])) as run:
+        assert {run.wait(60) for _ in range(4)} == {0, 1, 2, 3}
+        (_, *of_all), *of_pairs = (run.take(ballot) for ballot in range(4))
+
+    _, solved_as, converged, finite = map(np.array, zip(*of_pairs, strict=True))
+    for ours, expected in zip(
+        of_all, (solved_as.max(axis=0), converged.all(axis=0), finite.all(axis=0)), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
+    # Of what would be a worse test there is only one kind:
+    assert len({tuple(each) for each in (solved_as if size == 1.0 else finite)}) > 1
 
 
 @pytest.mark.parametrize(

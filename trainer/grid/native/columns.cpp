@@ -20,9 +20,9 @@ constexpr std::size_t FEWEST = 8;  // below it, adding sums up costs as much as 
 // Where the same values are: sets and columns, of each set one at most.
 using Found = std::vector<std::pair<long, long>>;
 
-// A column of a set, and one of another that it is likely to be the same as.
+// A column of a set, and what was found that it is likely to be: first in a column of another set.
 struct Likely {
-    long k, set, column;
+    long set, k, found, other_set, other_k;
 };
 
 // What is likely to be another one where values are: of column `of` of a set, or of what was found.
@@ -49,8 +49,8 @@ public:
           stopped_(stopped),
           count_(static_cast<long>(sets.front().rows.size())) {}
 
-    // Goes by some rows of each column, or by all; false where these did not tell columns from each
-    // other that differ.
+    // Goes by some rows of each column, or by all; false where columns that are alike in these are
+    // not the same: more of them may be shared than were found then.
     bool run(long rows_looked_at) {
         found_.clear();
         prints_.clear();
@@ -58,10 +58,10 @@ public:
         in_parallel(static_cast<long>(sets_.size()), threads_, [&](long set) {
             prints[set] = prints_of(sets_[set], std::max(1L, count_ / rows_looked_at));
         });
-        bool told_apart = true;
-        for (std::size_t set = 0; set < sets_.size() && !stopped_(); ++set)
-            told_apart = look_through(static_cast<long>(set), prints[set]) && told_apart;
-        return told_apart;
+        std::vector<Likely> likely;
+        for (std::size_t set = 0; set < sets_.size(); ++set)
+            look_up(static_cast<long>(set), prints[set], likely);
+        return take_out(likely, differences(likely));
     }
 
     std::vector<Columns> groups() const {
@@ -104,32 +104,27 @@ private:
         return prints;
     }
 
-    bool look_through(long set, const Prints& prints) {
-        const std::vector<long> likely = candidates(prints);
-        const std::vector<char> same = compared(likely, set);
-        std::vector<long> found(likely);
-        for (std::size_t k = 0; k < found.size(); ++k) {
-            if (!same[k]) {
+    // Puts each column of a set to what was found that it is likely to be, or finds something new.
+    void look_up(long set, const Prints& prints, std::vector<Likely>& likely) {
+        std::vector<long> found = candidates(prints);
+        for (long k = 0; k < sets_[set].d; ++k) {
+            if (found[k] < 0) {
                 found[k] = static_cast<long>(found_.size());
                 found_.emplace_back();
+            } else {
+                const auto& [other_set, other_k] = found_[found[k]].front();
+                likely.push_back({set, k, found[k], other_set, other_k});
             }
-            found_[found[k]].emplace_back(set, static_cast<long>(k));
+            found_[found[k]].emplace_back(set, k);
         }
-        bool told_apart = true;
         Prints added;
-        for (std::size_t print = 0; print < prints.size(); ++print) {
-            const auto& [value, k] = prints[print];
-            if (print > 0 && prints[print - 1].value == value) told_apart = false;
-            if (same[k]) continue;
-            if (likely[k] >= 0) told_apart = false;
-            added.push_back({value, found[k]});
-        }
+        for (const auto& [value, k] : prints)
+            if (found_[found[k]].front().first == set) added.push_back({value, found[k]});
         Prints all;
         all.reserve(prints_.size() + added.size());
         std::merge(prints_.begin(), prints_.end(), added.begin(), added.end(),
                    std::back_inserter(all), is_before);
         prints_ = std::move(all);
-        return told_apart;
     }
 
     // Of each column of a set which one of those found it may be; -1 where there is none. Of several
@@ -145,47 +140,53 @@ private:
         return likely;
     }
 
-    // Whether they are what they may be, in all rows.
-    std::vector<char> compared(const std::vector<long>& likely, long set) const {
-        std::vector<Likely> pairs;
-        for (std::size_t k = 0; k < likely.size(); ++k)
-            if (likely[k] >= 0) {
-                const auto& [other, column] = found_[likely[k]].front();
-                pairs.push_back({static_cast<long>(k), other, column});
-            }
-        std::vector<char> same(likely.size());
-        for (const Likely& pair : pairs) same[pair.k] = 1;
-        if (pairs.empty()) return same;
+    // Bits in which columns differ from what they are likely to be, in any row. All are compared in
+    // one pass, since all there is to it is to read the rows.
+    std::vector<std::uint64_t> differences(const std::vector<Likely>& likely) const {
+        std::vector<std::uint64_t> differing(likely.size());
+        if (likely.empty()) return differing;
         std::mutex mutex;
         in_parallel((count_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, threads_, [&](long block) {
             if (stopped_()) return;
-            const std::vector<std::uint64_t> differing = differences(pairs, set, block);
+            const std::vector<std::uint64_t> found = differences(likely, block);
             const std::lock_guard<std::mutex> lock(mutex);
-            for (std::size_t pair = 0; pair < pairs.size(); ++pair)
-                same[pairs[pair].k] &= differing[pair] == 0;
+            for (std::size_t each = 0; each < found.size(); ++each) differing[each] |= found[each];
         });
-        return same;
+        return differing;
     }
 
-    std::vector<std::uint64_t> differences(const std::vector<Likely>& pairs, long set,
-                                           long block) const {
-        constexpr long TOGETHER = 4;  // rows, so that a pair is not looked up for each of them
-        std::vector<std::uint64_t> differing(pairs.size());
+    std::vector<std::uint64_t> differences(const std::vector<Likely>& likely, long block) const {
+        constexpr long TOGETHER = 4;  // rows, so that a column is not looked up for each of them
+        std::vector<std::uint64_t> differing(likely.size());
         std::vector<std::array<const double*, TOGETHER>> rows(sets_.size());
         const long end = std::min(count_, (block + 1) * ROWS_AT_ONCE);
         for (long first = block * ROWS_AT_ONCE; first < end; first += TOGETHER) {
-            for (std::size_t each = 0; each < rows.size(); ++each)
+            for (std::size_t set = 0; set < rows.size(); ++set)
                 for (long row = 0; row < TOGETHER; ++row)
-                    rows[each][row] = sets_[each].rows[std::min(first + row, end - 1)];
-            const std::array<const double*, TOGETHER> ours = rows[set];
-            for (std::size_t pair = 0; pair < pairs.size(); ++pair) {
-                const auto& [k, other, column] = pairs[pair];
-                const auto& theirs = rows[other];
+                    rows[set][row] = sets_[set].rows[std::min(first + row, end - 1)];
+            for (std::size_t each = 0; each < likely.size(); ++each) {
+                const Likely& one = likely[each];
+                const auto& ours = rows[one.set];
+                const auto& theirs = rows[one.other_set];
                 for (long row = 0; row < TOGETHER; ++row)
-                    differing[pair] |= bits_of(ours[row][k]) ^ bits_of(theirs[row][column]);
+                    differing[each] |= bits_of(ours[row][one.k]) ^ bits_of(theirs[row][one.other_k]);
             }
         }
         return differing;
+    }
+
+    // Lets columns that differ be alone; false where there are such.
+    bool take_out(const std::vector<Likely>& likely, const std::vector<std::uint64_t>& differing) {
+        bool none = true;
+        for (std::size_t each = 0; each < likely.size(); ++each) {
+            if (differing[each] == 0) continue;
+            const std::pair<long, long> place{likely[each].set, likely[each].k};
+            Found& found = found_[likely[each].found];
+            found.erase(std::find(found.begin(), found.end(), place));
+            found_.push_back({place});
+            none = false;
+        }
+        return none;
     }
 
     const std::vector<RowSet>& sets_;
