@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tests.busy_processes import wait_until_busy
 from trainer.errors import DatasetError, OptionsError
@@ -200,6 +201,23 @@ def test_jobs_change_nothing(make_engine: Any) -> None:
     )
 
     assert one == two
+
+
+def blas_threads() -> set[int]:
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_rows_of_many_columns_take_no_threads_but_the_engines(make_engine: Any) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random((6, 10_001)).astype(np.float32)[np.arange(36) % 6]  # copies in both classes
+    splits = splits_of(values, np.arange(36) // 6 % 2)
+    problem = Problem("poly", 2.0, 2.0**-11)
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        seen = [blas_threads() for _ in make_engine().solve([problem], splits)]
+
+        assert (before, seen, blas_threads()) == ({2}, [{1}], {2})
 
 
 def test_a_converged_search_leaves_the_warning_filters_as_they_were(make_engine: Any) -> None:

@@ -31,7 +31,7 @@ from trainer.grid.folds import Split
 from trainer.grid.native._native import Run, Task, instruction_sets
 from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
 from trainer.grid.native_paths import Outcome, Path, Tally, paths_of, plan
-from trainer.grid.processors import usable_processors
+from trainer.grid.processors import one_thread_each, usable_processors
 from trainer.models.svm import PairwiseSvm, pairs
 
 Float64 = NDArray[np.float64]
@@ -95,10 +95,11 @@ class NativeEngine:
     fewer threads are used, then splits are solved in turns (and solutions come late); where one
     thread with one split needs more, `suited_to` hands over to the `sklearn` engine, which computes
     rows of the kernel as it needs them. The limit is that of one search: several at a time, on
-    threads of the caller's, have as many times the memory. The solutions themselves, votes that are
-    not complete (4 bytes for each C, testing row and class), the splits, and what the interpreter
-    takes are not counted, nor are freed blocks that the allocator keeps for later (glibc's, of less
-    than 32 MiB each).
+    threads of the caller's, have as many times the memory. The solutions themselves, decisions of
+    what each thread is at (16 bytes for each C and testing row), votes that are not complete (4
+    bytes for each C, testing row and class), the splits, and what the interpreter takes are not
+    counted, nor are freed blocks that the allocator keeps for later (glibc's, of less than 32 MiB
+    each).
 
     A decision is libsvm's sum in libsvm's order, on every instruction set. Its terms are not always
     libsvm's to the last bit: a squared distance is here x.x + y.y - 2 x.y and there the sum of
@@ -277,7 +278,10 @@ class NativeEngine:
         for path, count in made.identities.items():
             tallies[path].identities += count
         left = dict.fromkeys(tallies, len(splits))
-        with closing(self._run(rows, matrices, made.tasks, saturate=shortcuts, keep=False)) as run:
+        with (
+            one_thread_each(rows[0].training.shape[1]),
+            closing(self._run(rows, matrices, made.tasks, saturate=shortcuts, keep=False)) as run,
+        ):
             for number in _done(run, len(made.ballots), advanced):
                 ballot = made.ballots[number]
                 tallies[ballot.path].add(ballot.split, Outcome(*run.take(number)))

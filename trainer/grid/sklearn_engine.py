@@ -26,7 +26,7 @@ from trainer.grid.engine import (
     class_weights,
 )
 from trainer.grid.folds import Split
-from trainer.grid.processors import usable_processors
+from trainer.grid.processors import one_thread_each, usable_processors
 from trainer.models.svm import DEGREE, PairwiseSvm, vote
 
 Float64 = NDArray[np.float64]
@@ -111,8 +111,8 @@ class SklearnEngine:
             return_as="generator_unordered",
         )
         left = Event()
-        # Not inside the tasks: the filters belong to the process, not to a thread.
-        with warnings.catch_warnings():
+        # Not inside the tasks: the filters and the limit belong to the process, not to a thread.
+        with one_thread_each(splits[0].training.shape[1]), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
                 yield from pool(delayed(self._solve)(problem, splits, left) for problem in problems)
@@ -125,7 +125,7 @@ class SklearnEngine:
 
     def train(self, X: Float64, codes: Indices, *, problem: Problem, weights: Float64) -> Trained:
         """Train one machine, and say how it went; see `Engine.train`."""
-        with warnings.catch_warnings():
+        with one_thread_each(X.shape[1]), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
                 machine = _aside(lambda: self._fit(X, codes, problem, weights))

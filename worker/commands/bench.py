@@ -28,7 +28,7 @@ from worker.commands.bench_highlevel import highlevel
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
-from worker.commands.parameters import CommaSeparated, SettingOption, whole
+from worker.commands.parameters import CommaSeparated, FiniteRange, SettingOption, whole
 from worker.commands.signals import ended_by_signals
 from worker.memory import MEBIBYTE
 
@@ -78,7 +78,7 @@ def bench() -> None:
     "--label-noise",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="The share of labels that are by chance.",
 )
 @click.option(
@@ -154,6 +154,10 @@ def grid(
     The data are correlated descriptors in classes of equal size. Everything is run in turns;
     medians of wall time are reported.
     """
+    if (given["against_rounds"] or 1) > given["rounds"]:
+        raise click.UsageError(
+            f"--against-rounds {given['against_rounds']} is more than --rounds {given['rounds']}"
+        )
     # Imported here, because scikit-learn takes a second and `--help` needs none of it.
     from trainer.bench.grid import Order, measure, processes, room  # noqa: PLC0415
     from trainer.grid.engines import choose_engine, with_instruction_set  # noqa: PLC0415
@@ -208,8 +212,7 @@ def grid(
     default="sklearn",
     show_default=True,
     type=CommaSeparated(str, "names"),
-    help="sklearn (predict_proba of one recording), sklearn-batch (of as many as ours), both, or "
-    "none.",
+    help="sklearn (predict_proba of one recording), sklearn-batch (of as many as ours), or none.",
 )
 @click.option("--rounds", default=3, show_default=True, type=ROUNDS)
 @click.option("--seed", default=1, show_default=True, type=SEED)
@@ -303,7 +306,12 @@ def _once(values: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _alternatives(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in _once(names) if name != "none")
+    once = _once(names)
+    if once == ("none",):
+        return ()
+    if "none" in once:
+        raise click.UsageError("none is beside other names in a list: leave it out, or the others")
+    return once
 
 
 def _preprocessings(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import click
 from worker.commands.figures import pairs
 from worker.commands.invocation import Invocation
 from worker.commands.machine import machine, surroundings
-from worker.commands.parameters import CommaSeparated
+from worker.commands.parameters import CommaSeparated, FiniteRange
 from worker.commands.signals import ended_by_signals
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default=1.0,
     show_default=True,
     help="Between two looks, where notifications are off.",
-    type=click.FloatRange(min=0.05),
+    type=FiniteRange(min=0.05),
 )
 @click.option(
     "--against",

@@ -1,6 +1,7 @@
 """Values on the command line: lists between commas, times, options of a job as ``key=value``."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -38,6 +39,19 @@ class CommaSeparated(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return [self.kind(part.strip()) for part in value.split(",")]
         except ValueError:
             self.fail(f"{value!r} is not a comma-separated list of {self.name}.", param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds; what is not a number is not, which click lets through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

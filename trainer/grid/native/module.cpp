@@ -80,6 +80,7 @@ std::shared_ptr<HeldProducts> hold_products(const Matrix& training, const Matrix
     for (long i = 0; i < count; ++i) products.squares[i] = products.training_row(i)[i];
     products.testing_squares.assign(testing_squares.data(), testing_squares.data() + tested);
     products.testing_squares.resize(static_cast<std::size_t>(tested) + PADDING);
+    const py::gil_scoped_release release;
     products.nearest = nearest(products);
     return held;
 }
