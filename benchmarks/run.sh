@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the benchmarks of README.md anew, each command and what it printed: some 20 minutes on two
+# Prints the benchmarks of README.md anew, each command and what it printed: 20 to 30 minutes on two
 # idle processors.
 #   sh benchmarks/run.sh [DATA] > figures.txt
 # DATA is a folder with moods/mood_aggressive.json and moods/lowlevel.jsonl.gz: 280 real documents.
