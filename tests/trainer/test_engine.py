@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,9 @@ def blas_threads() -> set[int]:
 def test_rows_of_many_columns_take_no_threads_but_the_engines(make_engine: Any) -> None:
     rng = np.random.default_rng(1)
     values = rng.random((6, 10_001)).astype(np.float32)[np.arange(36) % 6]  # copies in both classes
-    splits = splits_of(values, np.arange(36) // 6 % 2)
+    first, *others = splits_of(values, np.arange(36) // 6 % 2)
+    fewer = {"training": first.training[:, :9].copy(), "testing": first.testing[:, :9].copy()}
+    splits = [replace(first, **fewer), *others]
     problem = Problem("poly", 2.0, 2.0**-11)
 
     with threadpool_limits(2, user_api="blas"):

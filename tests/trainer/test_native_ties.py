@@ -173,14 +173,15 @@ def test_folds_of_copies_under_several_classes_are_decided_as_by_scikit_learn() 
     labels = np.repeat(np.arange(3), 18)
     values = np.tile(np.repeat(rng.random((6, 674)), 3, axis=0), (3, 1))
     order = rng.permutation(len(labels))
+    values, labels = values[order], labels[order]
+    fold_of = np.arange(len(labels)) % 5
     splits = [
         Split(
-            values[order][fold_of != fold],
-            values[order][fold_of == fold],
-            *by_first_appearance(labels[order][fold_of != fold]),
+            values[fold_of != fold],
+            values[fold_of == fold],
+            *by_first_appearance(labels[fold_of != fold]),
             np.flatnonzero(fold_of == fold),
         )
-        for fold_of in [np.arange(len(labels)) % 5]
         for fold in range(5)
     ]
     problems = [

@@ -183,7 +183,7 @@ def test_a_ballot_is_what_holds_for_all_its_pairs(order: Any, size: float) -> No
         of_all, (solved_as.max(axis=0), converged.all(axis=0), finite.all(axis=0)), strict=True
     ):
         np.testing.assert_array_equal(ours, expected)
-    # Of what would be a worse test there is only one kind:
+    # The pairs differ in it, so that no one of them could stand for all:
     assert len({tuple(each) for each in (solved_as if size == 1.0 else finite)}) > 1
 
 

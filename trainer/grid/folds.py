@@ -70,6 +70,11 @@ class Split:
     training_rows: Indices | None = None
 
 
+def widest(splits: Sequence[Split]) -> int:
+    """Return the most columns of any split; folds leave out those that are constant in them."""
+    return max((split.training.shape[1] for split in splits), default=0)
+
+
 def split(
     matrix: Float32,
     layout: Layout,

@@ -27,7 +27,7 @@ from trainer.grid.engine import (
     check_limits,
 )
 from trainer.grid.engines import MEMORY, check_instruction_set
-from trainer.grid.folds import Split
+from trainer.grid.folds import Split, widest
 from trainer.grid.native._native import Run, Task, instruction_sets
 from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
 from trainer.grid.native_paths import Outcome, Path, Tally, paths_of, plan
@@ -279,7 +279,7 @@ class NativeEngine:
             tallies[path].identities += count
         left = dict.fromkeys(tallies, len(splits))
         with (
-            one_thread_each(rows[0].training.shape[1]),
+            one_thread_each(widest(splits)),
             closing(self._run(rows, matrices, made.tasks, saturate=shortcuts, keep=False)) as run,
         ):
             for number in _done(run, len(made.ballots), advanced):

@@ -25,7 +25,7 @@ from trainer.grid.engine import (
     check_limits,
     class_weights,
 )
-from trainer.grid.folds import Split
+from trainer.grid.folds import Split, widest
 from trainer.grid.processors import one_thread_each, usable_processors
 from trainer.models.svm import DEGREE, PairwiseSvm, vote
 
@@ -112,7 +112,7 @@ class SklearnEngine:
         )
         left = Event()
         # Not inside the tasks: the filters and the limit belong to the process, not to a thread.
-        with one_thread_each(splits[0].training.shape[1]), warnings.catch_warnings():
+        with one_thread_each(widest(splits)), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
                 yield from pool(delayed(self._solve)(problem, splits, left) for problem in problems)

@@ -7,7 +7,7 @@
 `multiplication`        inner products of all rows, on threads
 `memory`, `kernels`     kernel matrices, made of the products and shared by work items
 `solver`                sequential minimal optimisation of one pair of classes
-`close_decisions`       what scikit-learn decides where rounding does
+`close_decisions`       decisions that are 0 but for rounding, made as scikit-learn makes them
 `ballots`               votes of all pairs of a split, and what they come to
 `run`                   work items (kernel matrix, pair, path along C) on threads, and decisions
 `module.cpp`            what Python sees, as ``trainer.grid.native._native``
