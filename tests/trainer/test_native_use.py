@@ -157,6 +157,17 @@ def test_a_ballot_is_done_when_all_its_pairs_have_voted() -> None:
     assert predicted.tolist() == [vote(np.stack(decisions, axis=-1), 3).tolist()]
 
 
+def test_every_pair_that_voted_in_a_ballot_can_be_taken_once_it_is_done() -> None:
+    ballots = range(2000)
+    tasks = [task(ballots=[ballot]) for ballot in ballots for _ in range(4)]
+
+    with closing(made_run(tasks, threads=4, keep=True)) as run:
+        for _ in ballots:
+            ballot = run.wait(60)
+            for pair in range(4):
+                run.take_result(4 * ballot + pair)
+
+
 @pytest.mark.parametrize("size", [1.0, 1e14])  # of rows of the last class: kernels overflow float32
 @pytest.mark.parametrize("order", list(permutations(combinations(range(3), 2))))
 def test_a_ballot_is_what_holds_for_all_its_pairs(order: Any, size: float) -> None:

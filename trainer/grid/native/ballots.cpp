@@ -12,7 +12,7 @@ bool Ballot::expect(long split, long classes, long rows, long points) {
     return split_ == split && outcome_.points == points;
 }
 
-bool Ballot::cast(long a, long b, const Result& result, long gamma) {
+void Ballot::cast(long a, long b, const Result& result, long gamma) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (outcome_.solved_as.empty()) begin();
     const long count = outcome_.points * outcome_.rows;
@@ -25,9 +25,6 @@ bool Ballot::cast(long a, long b, const Result& result, long gamma) {
         outcome_.converged[at] = outcome_.converged[at] && result.at(point).converged;
         outcome_.finite[at] = outcome_.finite[at] && result.at(point).finite;
     }
-    if (--left_ > 0) return false;
-    count_votes();
-    return true;
 }
 
 // Not before: of many ballots few are under way at a time.

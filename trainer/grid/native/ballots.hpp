@@ -35,17 +35,18 @@ public:
     bool is_expected() const { return left_ > 0; }
 
     // The vote of classes a and b, by what was decided with one of their gammas; by any thread.
-    // Whether it was the last.
-    bool cast(long a, long b, const Result& result, long gamma);
+    void cast(long a, long b, const Result& result, long gamma);
+    // After each vote, by one thread at a time: whether it was the last. Then they are counted.
+    bool was_last() { return --left_ == 0; }
+    void count_votes();
 
     Outcome take() { return std::move(outcome_); }
 
 private:
     void begin();
-    void count_votes();
 
     long split_ = -1, classes_ = 0, left_ = 0;
-    std::mutex mutex_;        // of what follows, until the last pair has voted
+    std::mutex mutex_;        // of what follows, while pairs vote
     std::vector<int> votes_;  // (points, rows, classes)
     Outcome outcome_;
 };

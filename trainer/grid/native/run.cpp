@@ -98,34 +98,43 @@ void Run::work() {
     while (!stop_) {
         const std::size_t task = begun_++;
         if (task >= tasks_.size()) return;
-        Result result;
-        std::vector<long> decided;
-        std::exception_ptr error;
         try {
-            result = carry_out(tasks_[task], room);
+            Result result = carry_out(tasks_[task], room);
             if (stop_) return;  // it is half done
-            decided = vote(tasks_[task], result);
+            vote(tasks_[task], result);
+            for (const long ballot : finish(task, std::move(result))) announce(ballot);
         } catch (...) {  // no memory
-            error = std::current_exception();
+            const std::lock_guard<std::mutex> lock(mutex_);
+            error_ = std::current_exception();
+            changed_.notify_one();
         }
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (options_.keep_results) results_[task] = std::move(result);
-        task_states_[task] = State::done;
-        for (const long ballot : decided) ballot_states_[ballot] = State::done;
-        done_.insert(done_.end(), decided.begin(), decided.end());
-        if (error) error_ = error;
-        if (error || !decided.empty()) changed_.notify_one();
     }
 }
 
-// Gives the ballots that have all votes now.
-std::vector<long> Run::vote(const Task& task, const Result& result) {
-    std::vector<long> decided;
+void Run::vote(const Task& task, const Result& result) {
     for (std::size_t gamma = 0; gamma < task.ballots.size(); ++gamma)
-        if (ballots_[task.ballots[gamma]].cast(task.first, task.second, result,
-                                               static_cast<long>(gamma)))
-            decided.push_back(task.ballots[gamma]);
+        ballots_[task.ballots[gamma]].cast(task.first, task.second, result,
+                                           static_cast<long>(gamma));
+}
+
+// A task that has voted. Gives the ballots that have all votes now: not before each of the tasks
+// that voted in them is done, since who hears of a ballot may take all of them.
+std::vector<long> Run::finish(std::size_t task, Result result) {
+    std::vector<long> decided;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (options_.keep_results) results_[task] = std::move(result);
+    task_states_[task] = State::done;
+    for (const long ballot : tasks_[task].ballots)
+        if (ballots_[ballot].was_last()) decided.push_back(ballot);
     return decided;
+}
+
+void Run::announce(long ballot) {
+    ballots_[ballot].count_votes();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ballot_states_[ballot] = State::done;
+    done_.push_back(ballot);
+    changed_.notify_one();
 }
 
 long Run::wait(double seconds) {

@@ -81,7 +81,9 @@ private:
     void check(const Task& task) const;
     static Key key(const Task& task);
     void expect(const Task& task);
-    std::vector<long> vote(const Task& task, const Result& result);
+    void vote(const Task& task, const Result& result);
+    std::vector<long> finish(std::size_t task, Result result);
+    void announce(long ballot);
     static void check_taken(const std::vector<State>& states, long number, const char* noun);
     Result carry_out(const Task& task, Room& room);
     void solve_path(Result& result, const Task& task, const Pair& pair, const Products& products,
@@ -106,7 +108,7 @@ private:
     std::atomic<std::size_t> begun_{0};
     std::atomic<bool> stop_{false};
     std::mutex closing_;
-    std::mutex mutex_;  // of what follows, of `results_`, and of ballots that are done
+    std::mutex mutex_;  // of what follows, of `results_`, and of how many votes are left
     std::vector<State> task_states_, ballot_states_;
     std::condition_variable changed_;
     std::deque<long> done_;
