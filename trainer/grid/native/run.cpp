@@ -60,6 +60,7 @@ Run::Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options o
     for (const Ballot& ballot : ballots_)
         require(ballot.is_expected(), "a ballot in which no task votes");
     ballot_states_.assign(ballots_.size(), State::begun);
+    put_in_batches();
     try {
         for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
     } catch (...) {  // the system has no more threads: nobody else would wait for those begun
@@ -95,10 +96,12 @@ void Run::check(const Task& task) const {
 
 void Run::work() {
     Room room;
-    while (!stop_) {
-        const std::size_t task = begun_++;
-        if (task >= tasks_.size()) return;
-        try {
+    for (std::size_t batch; (batch = begun_++) < batches_.size();) work_on(batches_[batch], room);
+    for (Batch& batch : batches_) work_on(batch, room);
+}
+
+void Run::work_on(Batch& batch, Room& room) {
+    for (std::size_t task; !stop_ && (task = batch.next++) < batch.end;) try {
             Result result = carry_out(tasks_[task], room);
             if (stop_) return;  // it is half done
             vote(tasks_[task], result);
@@ -108,7 +111,6 @@ void Run::work() {
             error_ = std::current_exception();
             changed_.notify_one();
         }
-    }
 }
 
 void Run::vote(const Task& task, const Result& result) {
@@ -176,6 +178,13 @@ double Run::progress() const {
     const double cap = static_cast<double>(std::max(1L, options_.limits.iterations));
     const double solving = static_cast<double>(under_way_) / cap;
     return (static_cast<double>(points_done_) + solving) / static_cast<double>(points_);
+}
+
+void Run::put_in_batches() {
+    for (std::size_t task = 0; task < tasks_.size(); ++task) {
+        if (task == 0 || key(tasks_[task]) != key(tasks_[task - 1])) batches_.emplace_back(task);
+        batches_.back().end = task + 1;
+    }
 }
 
 Run::Key Run::key(const Task& task) {

@@ -74,13 +74,24 @@ private:
         Rows gathered, reordered;
     };
 
+    // Tasks that follow each other and share their kernel matrices. A thread takes all of them, for
+    // what it has made is in its cache; once all have been begun it helps others with theirs.
+    struct Batch {
+        explicit Batch(std::size_t first) : next(first), end(first) {}
+
+        std::atomic<std::size_t> next;
+        std::size_t end;
+    };
+
     using Key = std::tuple<long, bool, double>;  // split, kernel and gamma
     enum class State { begun, done, taken };
 
     void work();
+    void work_on(Batch& batch, Room& room);
     void check(const Task& task) const;
     static Key key(const Task& task);
     void expect(const Task& task);
+    void put_in_batches();
     void vote(const Task& task, const Result& result);
     std::vector<long> finish(std::size_t task, Result result);
     void announce(long ballot);
@@ -101,11 +112,12 @@ private:
     Spare<float> spare_floats_;
     Spare<double> spare_doubles_;
     std::map<Key, Shared> shared_;  // made before the threads begin
-    std::deque<Ballot> ballots_;    // they hold locks, and cannot move
+    std::deque<Batch> batches_;     // likewise; neither these nor ballots can move
+    std::deque<Ballot> ballots_;
     std::vector<Result> results_;
     long points_ = 0;
     std::atomic<long> points_done_{0}, under_way_{0};
-    std::atomic<std::size_t> begun_{0};
+    std::atomic<std::size_t> begun_{0};  // of batches
     std::atomic<bool> stop_{false};
     std::mutex closing_;
     std::mutex mutex_;  // of what follows, of `results_`, and of how many votes are left
