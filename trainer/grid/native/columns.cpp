@@ -9,8 +9,6 @@
 #include <mutex>
 #include <utility>
 
-#include "threads.hpp"
-
 namespace {
 
 constexpr long FEW_ROWS = 64;  // mostly enough to tell columns from each other
@@ -43,9 +41,9 @@ std::uint64_t bits_of(double value) {
 
 class Search {
 public:
-    Search(const std::vector<RowSet>& sets, int threads, const std::function<bool()>& stopped)
+    Search(const std::vector<RowSet>& sets, Team& team, const std::function<bool()>& stopped)
         : sets_(sets),
-          threads_(threads),
+          team_(team),
           stopped_(stopped),
           count_(static_cast<long>(sets.front().rows.size())) {}
 
@@ -55,7 +53,7 @@ public:
         found_.clear();
         prints_.clear();
         std::vector<Prints> prints(sets_.size());
-        in_parallel(static_cast<long>(sets_.size()), threads_, [&](long set) {
+        team_.in_parallel(static_cast<long>(sets_.size()), [&](long set) {
             prints[set] = prints_of(sets_[set], std::max(1L, count_ / rows_looked_at));
         });
         std::vector<Likely> likely;
@@ -146,7 +144,7 @@ private:
         std::vector<std::uint64_t> differing(likely.size());
         if (likely.empty()) return differing;
         std::mutex mutex;
-        in_parallel((count_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, threads_, [&](long block) {
+        team_.in_parallel((count_ + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, [&](long block) {
             if (stopped_()) return;
             const std::vector<std::uint64_t> found = differences(likely, block);
             const std::lock_guard<std::mutex> lock(mutex);
@@ -190,7 +188,7 @@ private:
     }
 
     const std::vector<RowSet>& sets_;
-    const int threads_;
+    Team& team_;
     const std::function<bool()>& stopped_;
     const long count_;
     std::vector<Found> found_;
@@ -199,9 +197,9 @@ private:
 
 }  // namespace
 
-std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads,
+std::vector<Columns> common_columns(const std::vector<RowSet>& sets, Team& team,
                                     const std::function<bool()>& stopped) {
-    Search search(sets, threads, stopped);
+    Search search(sets, team, stopped);
     if (!search.run(FEW_ROWS)) search.run(std::max(1L, static_cast<long>(sets.front().rows.size())));
     return search.groups();
 }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+#include "threads.hpp"
+
 // A training set and the rows that it is tested on.
 struct RowSet {
     std::vector<const double*> rows;  // of d values; in an order that all sets have
@@ -22,5 +24,5 @@ struct Columns {
 
 // Every column of every set is in one of them. Values are the same where their bits are. Once
 // `stopped`, which is asked now and then, there is no knowing what is returned.
-std::vector<Columns> common_columns(const std::vector<RowSet>& sets, int threads,
+std::vector<Columns> common_columns(const std::vector<RowSet>& sets, Team& team,
                                     const std::function<bool()>& stopped);

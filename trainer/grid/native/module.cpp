@@ -270,7 +270,8 @@ PYBIND11_MODULE(_native, module) {
         std::vector<std::pair<std::vector<long>, std::vector<long>>> found;
         const std::vector<RowSet> sets = row_sets(given);
         if (sets.empty()) return found;
-        for (Columns& each : common_columns(sets, threads, [] { return false; }))
+        Team team(threads);
+        for (Columns& each : common_columns(sets, team, [] { return false; }))
             found.emplace_back(std::move(each.sets), std::move(each.columns));
         return found;
     });

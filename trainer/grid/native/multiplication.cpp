@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "memory.hpp"
-#include "threads.hpp"
 
 namespace {
 
@@ -36,14 +35,14 @@ public:
         : sets_(sets),
           out_(out),
           multiplier_(multiplier),
-          threads_(threads),
           interrupted_(interrupted),
           caller_(std::this_thread::get_id()),
           count_(static_cast<long>(sets.front().rows.size())),
-          panels_(panels_of(count_)) {}
+          panels_(panels_of(count_)),
+          team_(threads) {}
 
     bool run() {
-        groups_ = common_columns(sets_, threads_, [this] { return stopped(); });
+        groups_ = common_columns(sets_, team_, [this] { return stopped(); });
         if (stopped_) return false;
         for (const Columns& group : groups_) {
             const long depth = static_cast<long>(group.columns.size());
@@ -51,10 +50,10 @@ public:
             width_ += depth;
         }
         values_ = Array<double>(static_cast<std::size_t>(panels_ * multiplier_.columns * width_ + 1));
-        in_parallel(panels_, threads_, [this](long panel) { pack(panel); });
+        team_.in_parallel(panels_, [this](long panel) { pack(panel); });
         const std::vector<Block> blocks = cut();
-        in_parallel(static_cast<long>(blocks.size()), threads_,
-                    [&](long block) { fill(blocks[static_cast<std::size_t>(block)]); });
+        team_.in_parallel(static_cast<long>(blocks.size()),
+                          [&](long block) { fill(blocks[static_cast<std::size_t>(block)]); });
         return !stopped_;
     }
 
@@ -178,7 +177,6 @@ private:
     const std::vector<RowSet>& sets_;
     const std::vector<Multiplied>& out_;
     const Multiplier& multiplier_;
-    const int threads_;
     const std::function<bool()>& interrupted_;
     const std::thread::id caller_;
     std::atomic<bool> stopped_{false};
@@ -188,6 +186,7 @@ private:
     long width_ = 0;
     Array<double> values_;
     Spare<double> rooms_;
+    Team team_;
 };
 
 }  // namespace
