@@ -216,7 +216,7 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
     instruction_set: str,
 ) -> None:
     rows, tested, products = made_products()
-    task = Task(0, 0, 1, False, [0.5], [0], [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    task = Task(0, 0, 1, False, [0.5], [0], [2.0], (1.0, 1.0))  # noqa: FBT003 - compiled
     saturate, keep = False, True
     run = Run([products], [task], 1e-3, CAP, saturate, keep, instruction_set, 1, blas["ddot"])
     assert run.wait(60) == 0
@@ -236,7 +236,7 @@ def test_a_decision_is_the_sum_over_one_support_vector_after_the_other(
 def test_further_gammas_of_a_work_item_have_decisions_of_their_own(instruction_set: str) -> None:
     rows, tested, products = made_products()
     gammas = [0.5, 0.25, 0.125]
-    task = Task(0, 0, 1, True, gammas, [0, 1, 2], [(2.0, 2.0)])  # noqa: FBT003 - compiled
+    task = Task(0, 0, 1, True, gammas, [0, 1, 2], [2.0], (1.0, 1.0))  # noqa: FBT003 - compiled
     saturate, keep = False, True
     run = Run([products], [task], 1e-3, CAP, saturate, keep, instruction_set, 1, blas["ddot"])
     assert [run.wait(60) for _ in gammas] == [0, 1, 2]

@@ -48,10 +48,11 @@ def task(
     pair: tuple[int, int] = (0, 1),
     gammas: Any = (0.5,),
     ballots: Any = (0,),
-    path: Any = ((1.0, 1.0),),
+    path: Any = (1.0,),
+    weights: Any = (1.0, 1.0),
 ) -> Any:
     rbf = True
-    return Task(split, *pair, rbf, list(gammas), list(ballots), list(path))
+    return Task(split, *pair, rbf, list(gammas), list(ballots), list(path), weights)
 
 
 def made_run(tasks: Any, *, products: Any = None, **more: Any) -> Any:
@@ -129,7 +130,7 @@ def test_what_is_being_solved_cannot_be_taken() -> None:
     order = np.argsort(split.training_codes, kind="stable")
     given = (rows, order.tolist(), rows[:1], list(range(601)))
     products = Products(*multiply([given], "", 1)[0], [0, 300, 600], given[:3])
-    endless = Task(0, 0, 1, False, [2.0**9], [0], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+    endless = Task(0, 0, 1, False, [2.0**9], [0], [2.0**30], (1.0, 1.0))  # noqa: FBT003 - compiled
     with closing(made_run([endless], products=[products], iterations=10**12, keep=True)) as run:
         assert run.wait(0.01) is None
 
@@ -178,9 +179,9 @@ def test_a_ballot_is_what_holds_for_all_its_pairs(order: Any, size: float) -> No
     squares = np.square(testing).sum(axis=1)
     originals = (training, list(range(30)), testing)
     products = Products(below, training @ testing.T, squares, [0, 10, 20, 30], originals)
-    rbf, path = False, [(4.0**c, 4.0**c) for c in range(-9, 4)]
+    rbf, path = False, [4.0**c for c in range(-9, 4)]
     tasks = [
-        Task(0, *pair, rbf, [0.5], [ballot], path)
+        Task(0, *pair, rbf, [0.5], [ballot], path, (1.0, 1.0))
         for number, pair in enumerate(order)
         for ballot in (0, 1 + number)
     ]
@@ -206,7 +207,7 @@ def test_a_ballot_is_what_holds_for_all_its_pairs(order: Any, size: float) -> No
         ([{"ballots": (-1,)}], "a ballot below 0"),
         ([{"ballots": (1,)}], "a ballot in which no task votes"),
         ([{"ballots": (2**40,)}], "a ballot in which no task votes"),
-        ([{"ballots": (0,)}, {"ballots": (0,), "path": ((1.0, 1.0),) * 2}], "splits or paths"),
+        ([{"ballots": (0,)}, {"ballots": (0,), "path": (1.0, 1.0)}], "splits or paths"),
         ([{"ballots": (0,)}, {"ballots": (0,), "split": 1}], "splits or paths"),
     ],
 )
@@ -228,8 +229,8 @@ def test_ballots_that_make_no_sense_are_refused(tasks: Any, said: str) -> None:
         ({"gammas": (), "ballots": ()}, "without a gamma or a C"),
         ({"path": ()}, "without a gamma or a C"),
         ({"gammas": (0.5, math.nan), "ballots": (0, 1)}, "a gamma that is not above 0"),
-        ({"path": ((1.0, math.nan),)}, "a C that is not above 0"),
-        ({"path": ((1.0, math.inf),)}, "or not finite"),
+        ({"weights": (1.0, math.nan)}, "a C that is not above 0"),
+        ({"path": (math.inf,)}, "or not finite"),
     ],
 )
 def test_a_task_that_makes_no_sense_is_refused(wrong: Any, said: str) -> None:
@@ -316,7 +317,7 @@ def test_products_live_as_long_as_the_run_that_reads_them() -> None:
         starts,
         (rows.astype(np.float32), order, tested.T.copy().T),
     )
-    tasks = [task(path=[(1.0, 1.0)] * 20, ballots=[number]) for number in range(50)]
+    tasks = [task(path=[1.0] * 20, ballots=[number]) for number in range(50)]
     run = made_run(tasks, products=[products])
     del products, training, testing, rows, tested
 
@@ -336,7 +337,7 @@ def test_a_run_can_be_closed_while_another_thread_waits_for_it() -> None:
     given = (split.training, list(range(200)), split.testing, list(range(209)))
     products = Products(*multiply([given], "", 1)[0], [0, 100, 200], given[:3])
     endless, *others = (
-        Task(0, 0, 1, False, [2.0**9], [ballot], [(2.0**30, 2.0**30)])  # noqa: FBT003 - compiled
+        Task(0, 0, 1, False, [2.0**9], [ballot], [2.0**30], (1.0, 1.0))  # noqa: FBT003 - compiled
         for ballot in range(4)
     )
     run = made_run([endless, *others], products=[products], iterations=10**12, threads=2)

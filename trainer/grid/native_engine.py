@@ -8,7 +8,6 @@ interpreter lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -161,9 +160,7 @@ class NativeEngine:
         """Whether the polynomial collapse is exact; see `Engine.scales_freely`."""
         if len(self._turns(splits)) > 1:
             return planner.scales_freely(splits, gammas)
-        matrices = self._matrices_of(splits)
-        with ThreadPoolExecutor(self.threads) as pool:
-            return all(pool.map(lambda each: each.scales_freely(gammas), matrices))
+        return all(each.scales_freely(gammas) for each in self._matrices_of(splits))
 
     def units(self, problems: Sequence[Problem]) -> Sequence[tuple[Problem, ...]]:
         """Return the paths along C, which find out what is the same; see `Engine.units`."""
@@ -210,9 +207,9 @@ class NativeEngine:
         (matrices,) = self._multiplied([rows])
         if matrices.refusal:
             raise _untrainable(matrices.refusal)
-        bounds = problem.C * weights
+        rbf, of_pair = problem.kernel == "rbf", weights.tolist()
         tasks = [
-            Task(0, a, b, problem.kernel == "rbf", [problem.gamma], [0], [(bounds[a], bounds[b])])
+            Task(0, a, b, rbf, [problem.gamma], [0], [problem.C], (of_pair[a], of_pair[b]))
             for a, b in pairs(len(weights))
         ]
         with closing(self._run([rows], [matrices], tasks, saturate=False, keep=True)) as run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
@@ -29,6 +30,11 @@ class Path:
     def first(self) -> Problem:
         """The one of the smallest C."""
         return self.problems[0]
+
+    @cached_property
+    def c_values(self) -> list[float]:
+        """C of each of them, ascending."""
+        return [problem.C for problem in self.problems]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +106,16 @@ def plan(
     ]
     turns = list(_by_matrix(paths, len(splits)))
     ballot_of = {turn: number for number, turn in enumerate(turns)}
+    weights = {
+        (number, balance): class_weights(split.training_codes, balance=balance).tolist()
+        for number, split in enumerate(splits)
+        for balance in (False, True)
+    }
     identities = dict.fromkeys(paths, 0)
     tasks: list[Task] = []
     merged: set[tuple[int, Path, tuple[int, int]]] = set()
     for split, path in turns:
-        bounds = _bounds(path, splits[split].training_codes)
+        of_class = weights[split, path.first.balance_classes]
         for a, b in pairs(matrices[split].n_classes):
             if (split, path, (a, b)) in merged:
                 continue
@@ -122,17 +133,11 @@ def plan(
                     path.first.kernel == "rbf",
                     [other.first.gamma for other in together],
                     [ballot_of[split, other] for other in together],
-                    [(bound[a], bound[b]) for bound in bounds],
+                    path.c_values,
+                    (of_class[a], of_class[b]),
                 )
             )
     return Plan(tasks, [Ballot(path, splits[split]) for split, path in turns], identities)
-
-
-def _bounds(path: Path, codes: Indices) -> list[list[float]]:
-    """Return C for each class, for each point of a path."""
-    weights = class_weights(codes, balance=path.first.balance_classes)
-    bounds: list[list[float]] = np.outer([one.C for one in path.problems], weights).tolist()
-    return bounds
 
 
 def _by_matrix(paths: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
@@ -151,14 +156,13 @@ def _is_identity(path: Path, identity_gamma: float) -> bool:
 
 def _together(path: Path, paths: Sequence[Path], identity_gamma: float) -> tuple[Path, ...]:
     """Return the paths whose kernel is an identity as this one's is, and their C the same."""
-    values = [problem.C for problem in path.problems]
     others = [
         other
         for other in paths
         if other is not path
         and _is_identity(other, identity_gamma)
         and other.first.balance_classes == path.first.balance_classes
-        and [problem.C for problem in other.problems] == values
+        and other.c_values == path.c_values
     ]
     return (path, *others)
 

@@ -37,7 +37,8 @@ class Task:
         rbf: bool,
         gammas: list[float],
         ballots: list[int],
-        path: list[tuple[float, float]],
+        path: list[float],
+        weights: tuple[float, float],
     ) -> None: ...
 
 class Run:

@@ -278,10 +278,11 @@ PYBIND11_MODULE(_native, module) {
 
     py::class_<Task>(module, "Task")
         .def(py::init([](long split, long first, long second, bool rbf, std::vector<double> gammas,
-                         std::vector<long> ballots,
-                         const std::vector<std::pair<double, double>>& path) {
+                         std::vector<long> ballots, const std::vector<double>& path,
+                         const std::pair<double, double>& weights) {
             Task task{split, first, second, rbf, std::move(gammas), std::move(ballots), {}};
-            for (const auto& [C_first, C_second] : path) task.path.push_back({C_first, C_second});
+            for (const double C : path)
+                task.path.push_back({C * weights.first, C * weights.second});
             return task;
         }));
 
