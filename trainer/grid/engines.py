@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from trainer.errors import OptionsError
 from trainer.grid.engine import Engine
 from trainer.wording import shown
+
+if TYPE_CHECKING:
+    from typing_extensions import CapsuleType
 
 MEMORY = 2 * 2**30
 
@@ -102,9 +106,26 @@ def instruction_set_of(engine: Engine) -> str | None:
 def why_no_native() -> str | None:
     """Say in half a sentence why the native engine cannot be used; None if it can."""
     try:
-        importlib.import_module("trainer.grid.native._native")
+        native = importlib.import_module("trainer.grid.native._native")
     except ModuleNotFoundError:
         return "it was not compiled when this package was installed, which takes a C++ compiler"
     except ImportError as error:  # compiled for another system
         return f"it cannot be loaded ({error})"
+    try:
+        native.check_inner_product(shared_inner_product())
+    except (ImportError, KeyError, TypeError, ValueError) as error:
+        return f"this version of scipy shares its inner product in another way ({error})"
     return None
+
+
+def shared_inner_product() -> CapsuleType:
+    """Return the function that scikit-learn's kernels call, as scipy shares it with compiled code.
+
+    Raises
+    ------
+    ImportError, KeyError
+        This version of scipy does not.
+    """
+    blas = importlib.import_module("scipy.linalg.cython_blas")
+    shared: CapsuleType = blas.__pyx_capi__["ddot"]
+    return shared

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.cython_blas import __pyx_capi__ as blas
 
 from trainer.errors import DatasetError
 from trainer.grid import planner
@@ -25,7 +24,7 @@ from trainer.grid.engine import (
     Solution,
     check_limits,
 )
-from trainer.grid.engines import MEMORY, check_instruction_set
+from trainer.grid.engines import MEMORY, check_instruction_set, shared_inner_product
 from trainer.grid.folds import Split, widest
 from trainer.grid.native._native import Run, Task, instruction_sets
 from trainer.grid.native_matrices import Matrices, Rows, bytes_of, bytes_of_thread, multiply
@@ -304,7 +303,7 @@ class NativeEngine:
             keep,
             self.instruction_set,
             max(1, min(self._threads_for(sets), len(tasks))),
-            blas["ddot"],  # what scikit-learn calls
+            shared_inner_product(),
         )
 
 

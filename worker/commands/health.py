@@ -337,6 +337,6 @@ def _engine(wanted: str) -> Finding:
     found = f"{engine.description} (ACOUSTIC_ENGINE is {wanted})"
     missing = why_no_native()
     if wanted == "auto" and missing:
-        remedy = "Install a C++ compiler, then this package again: the grid is then far faster."
+        remedy = "Put that right, then install this package again: the grid is far faster with it."
         return Finding("engine", f"{found}: no native one, {missing}", State.WARNING, remedy)
     return Finding("engine", found)
