@@ -101,16 +101,20 @@ void Run::work() {
 }
 
 void Run::work_on(Batch& batch, Room& room) {
-    for (std::size_t task; !stop_ && (task = batch.next++) < batch.end;) try {
-            Result result = carry_out(tasks_[task], room);
-            if (stop_) return;  // it is half done
-            vote(tasks_[task], result);
-            for (const long ballot : finish(task, std::move(result))) announce(ballot);
-        } catch (...) {  // no memory
-            const std::lock_guard<std::mutex> lock(mutex_);
-            error_ = std::current_exception();
-            changed_.notify_one();
-        }
+    for (std::size_t task; !stop_ && (task = batch.next++) < batch.end;) see_to(task, room);
+}
+
+void Run::see_to(std::size_t task, Room& room) {
+    try {
+        Result result = carry_out(tasks_[task], room);
+        if (stop_) return;  // it is half done
+        vote(tasks_[task], result);
+        for (const long ballot : finish(task, std::move(result))) announce(ballot);
+    } catch (...) {  // no memory
+        const std::lock_guard<std::mutex> lock(mutex_);
+        error_ = std::current_exception();
+        changed_.notify_one();
+    }
 }
 
 void Run::vote(const Task& task, const Result& result) {

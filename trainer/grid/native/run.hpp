@@ -88,6 +88,7 @@ private:
 
     void work();
     void work_on(Batch& batch, Room& room);
+    void see_to(std::size_t task, Room& room);
     void check(const Task& task) const;
     static Key key(const Task& task);
     void expect(const Task& task);
@@ -112,7 +113,7 @@ private:
     Spare<float> spare_floats_;
     Spare<double> spare_doubles_;
     std::map<Key, Shared> shared_;  // made before the threads begin
-    std::deque<Batch> batches_;     // likewise; neither these nor ballots can move
+    std::deque<Batch> batches_;     // likewise; what is atomic or a lock cannot move
     std::deque<Ballot> ballots_;
     std::vector<Result> results_;
     long points_ = 0;
