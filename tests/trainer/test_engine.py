@@ -19,6 +19,7 @@ from trainer.errors import DatasetError, OptionsError
 from trainer.grid.engine import Problem, class_weights
 from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.folds import Split, assign_folds, split
+from trainer.grid.processors import one_thread_each
 from trainer.layout import Layout
 
 
@@ -221,6 +222,17 @@ def test_rows_of_many_columns_take_no_threads_but_the_engines(make_engine: Any) 
         seen = [blas_threads() for _ in make_engine().solve([problem], splits)]
 
         assert (before, seen, blas_threads()) == ({2}, [{1}], {2})
+
+
+def test_of_searches_that_overlap_the_last_one_gives_blas_its_threads_back() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_thread_each(10_001), one_thread_each(10_001)
+        with first:
+            second.__enter__()
+        between = blas_threads()
+        second.__exit__(None, None, None)
+
+        assert (between, blas_threads()) == ({1}, {2})
 
 
 def test_a_converged_search_leaves_the_warning_filters_as_they_were(make_engine: Any) -> None:

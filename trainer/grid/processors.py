@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from threading import Lock
 
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
@@ -19,15 +19,34 @@ def usable_processors() -> int:
     return int(cpu_count())
 
 
-@contextmanager
-def one_thread_each(columns: int) -> Iterator[None]:
+class _OneThread:
+    """The limit of one thread of BLAS, which is the process's, until nobody holds it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holders = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._holders:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._holders -= 1
+            if not self._holders:
+                self._limits.restore_original_limits()
+
+
+_ONE_THREAD = _OneThread()
+
+
+def one_thread_each(columns: int) -> AbstractContextManager[None]:
     """Let inner products of rows of so many columns take no threads beside those of an engine.
 
     They would wait for each other, and sums would depend on how many processors there are. The
-    limit is the process's as long as the block lasts.
+    limit is the process's as long as one such block lasts; blocks may overlap.
     """
-    if columns <= LONGEST_ON_ONE_THREAD:  # to set a limit takes milliseconds
-        yield
-        return
-    with threadpool_limits(1, user_api="blas"):
-        yield
+    # To set a limit takes milliseconds.
+    return _ONE_THREAD if columns > LONGEST_ON_ONE_THREAD else nullcontext()
