@@ -205,6 +205,7 @@ def test_every_command_of_the_benchmarks_can_be_carried_out() -> None:
         ),
         ("grid", ("--instruction-set", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
         ("grid", ("--also", "avx2", "--engine", "sklearn"), "'sklearn' is what runs"),
+        pytest.param("grid", ("--also", "mmx"), "sse2, one-thread", marks=native),
         ("grid", ("--against-rounds", "0"), "'--against-rounds': 0"),
         ("grid", ("--against-rounds", "4"), "--against-rounds 4 is more than --rounds 3"),
         ("grid", ("--against", "pool,none"), "none is beside other names"),

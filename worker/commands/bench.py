@@ -284,12 +284,19 @@ def _prediction_document(
 
 
 def _variants(engine: Any, names: Sequence[str]) -> dict[str, Any]:
-    from trainer.grid.engines import with_instruction_set  # noqa: PLC0415
+    return {name: _variant(engine, name) for name in _alternatives(names)}
 
-    return {
-        name: _on_one_thread(engine) if name == ONE_THREAD else with_instruction_set(engine, name)
-        for name in _alternatives(names)
-    }
+
+def _variant(engine: Any, name: str) -> Any:
+    from trainer.grid.engines import check_instruction_set, with_instruction_set  # noqa: PLC0415
+
+    if name == ONE_THREAD:
+        return _on_one_thread(engine)
+    if engine.name == "native":
+        from trainer.grid.native._native import instruction_sets  # noqa: PLC0415 - not everywhere
+
+        check_instruction_set(name, [*instruction_sets(), ONE_THREAD])
+    return with_instruction_set(engine, name)
 
 
 def _on_one_thread(engine: Any) -> Any:
