@@ -113,7 +113,7 @@ def why_no_native() -> str | None:
         return f"it cannot be loaded ({error})"
     try:
         native.check_inner_product(shared_inner_product())
-    except (ImportError, KeyError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
         return f"this version of scipy shares its inner product in another way ({error})"
     return None
 
@@ -123,7 +123,7 @@ def shared_inner_product() -> CapsuleType:
 
     Raises
     ------
-    ImportError, KeyError
+    ImportError, AttributeError, KeyError
         This version of scipy does not.
     """
     blas = importlib.import_module("scipy.linalg.cython_blas")

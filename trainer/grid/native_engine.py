@@ -110,15 +110,16 @@ class NativeEngine:
     may itself be another in its last bits. No other way to a different prediction was found.
 
     Steps and predictions are those of scikit-learn for columns that are scaled, as `train` scales
-    all of them to [0, 1]; but for polynomial kernels of columns with few values, mostly zeros,
-    where many gains are the same number: rounding decides between them, and one fit in a hundred
-    takes other steps (with the same predictions in all that were looked at). On columns that are
-    not scaled they need not be. libsvm trains on x.x + y.y - 2 x.y as well, so columns far from 0
-    cost both engines digits of their distances, and what is left depends on the order in which
-    products were added: 200 rows of 8 columns around 1e6 took scikit-learn 388 steps and AVX-512
-    348 (385 once the columns' means were taken off, which is why they are not taken off here), and
-    both 275 when they were scaled. Nor is a tie of a polynomial kernel on unscaled rows of rank 1
-    one thing: rounding decides it.
+    all of them to [0, 1]; but for polynomial kernels where gains are the same number, as of columns
+    with few values, mostly zeros, or of copies of rows under several classes: rounding decides
+    between them, as it does in scikit-learn when its columns are put in another order. One fit in a
+    hundred takes other steps there, one in thirteen where those classes are far apart (with the
+    same predictions in all that were looked at). On columns that are not scaled they need not be.
+    libsvm trains on x.x + y.y - 2 x.y as well, so columns far from 0 cost both engines digits of
+    their distances, and what is left depends on the order in which products were added: 200 rows of
+    8 columns around 1e6 took scikit-learn 388 steps and AVX-512 348 (385 once the columns' means
+    were taken off, which is why they are not taken off here), and both 275 when they were scaled.
+    Nor is a tie of a polynomial kernel on unscaled rows of rank 1 one thing: rounding decides it.
     """
 
     jobs: int | None = None
