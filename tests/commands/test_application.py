@@ -1,5 +1,6 @@
 """The group of commands: what it costs, what it says, with which exit code it ends."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -235,6 +236,14 @@ def test_a_file_that_cannot_be_written_is_a_sentence(capsys: pytest.CaptureFixtu
 
     assert code == 1
     assert said == "Error: /models/a.model: No space left on device.\n"
+
+
+def test_threads_that_cannot_be_had_are_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ended(BlockingIOError(errno.EAGAIN, "no thread can be started"), capsys)
+
+    assert code == 1
+    assert said.startswith("Error: no thread can be started: raise how many ")
+    assert "Traceback" not in said
 
 
 def test_an_interruption_ends_with_130_whatever_comes_after_it(

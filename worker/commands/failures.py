@@ -69,6 +69,12 @@ def report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _say(f"Error: {error.strerror}: make room where the output goes, or send it elsewhere.")
         return UNEXPECTED
+    if isinstance(error, OSError) and error.errno == errno.EAGAIN:
+        _say(
+            f"Error: {error.strerror}: raise how many processes and threads there may be "
+            "(ulimit -u, or the limit of the container), or end others."
+        )
+        return UNEXPECTED
     if not debug:
         _say_traceback(error)
     _say("This is a defect or an unforeseen state; the lines above say where it arose.")

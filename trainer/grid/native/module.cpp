@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <tuple>
 
 #include "instruction_sets.hpp"
@@ -112,7 +113,13 @@ public:
             require(task != nullptr, "None instead of a task");
             work.push_back(*task);
         }
-        run_ = std::make_shared<Run>(std::move(splits), std::move(work), options, threads);
+        try {
+            run_ = std::make_shared<Run>(std::move(splits), std::move(work), options, threads);
+        } catch (const std::system_error& error) {
+            const py::tuple said = py::make_tuple(error.code().value(), "no thread can be started");
+            PyErr_SetObject(PyExc_OSError, said.ptr());
+            throw py::error_already_set();
+        }
     }
 
     std::shared_ptr<Run> run() const {

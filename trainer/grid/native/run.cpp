@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace {
 
@@ -63,7 +64,9 @@ Run::Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options o
     put_in_batches();
     try {
         for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([this] { work(); });
-    } catch (...) {  // the system has no more threads: nobody else would wait for those begun
+    } catch (const std::system_error&) {  // there are no more threads: those that are do it
+        if (threads_.empty()) throw;
+    } catch (...) {  // no memory; nobody else would wait for those begun
         close();
         throw;
     }

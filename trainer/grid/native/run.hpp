@@ -36,7 +36,8 @@ struct Options {
 
 class Run {
 public:
-    // What it is given of splits is read until it is closed.
+    // What it is given of splits is read until it is closed. Takes fewer threads where the system
+    // has no more, and throws std::system_error where it has none.
     Run(std::vector<const Products*> splits, std::vector<Task> tasks, Options options, int threads);
     ~Run();  // closes
     Run(const Run&) = delete;
