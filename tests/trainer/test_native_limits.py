@@ -123,8 +123,8 @@ def test_a_signal_ends_a_process_that_multiplies_large_matrices_within_a_second(
     assert child.returncode == 0
 
 
-# The stack of each thread takes addresses, mostly 8 MiB, that its process may not have. glibc keeps
-# those of threads that have ended, so there are none before.
+# The stack of each thread takes addresses that its process may not have. glibc keeps those of
+# threads that have ended, so there are none before.
 FEW_THREADS = """
 import resource
 import sys
@@ -136,8 +136,8 @@ from trainer.grid.engines import choose_engine
 from trainer.grid.folds import Split
 
 rng = np.random.default_rng(0)
-X = rng.random((200, 20))
-splits = [Split(X, X[:50], np.arange(200) % 4, np.arange(4), np.arange(50))]
+X = rng.random((40, 20))  # few, so that threads are what there is no room for
+splits = [Split(X, X[:9], np.arange(40) % 4, np.arange(4), np.arange(9))]
 problems = [Problem("rbf", 2.0**c, 2.0**gamma) for c in range(4) for gamma in range(-3, 5)]
 engine = replace(choose_engine("native", jobs=1).prepared(splits), jobs=64)
 
@@ -145,8 +145,11 @@ def predicted():
     return {one.problem: one.predicted.tolist() for one in engine.solve(problems, splits)}
 
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+if stack == resource.RLIM_INFINITY:
+    stack = 2 * 2**20  # what glibc takes then
 soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (size + int(sys.argv[1]) * 2**20, hard))
+resource.setrlimit(resource.RLIMIT_AS, (size + int(float(sys.argv[1]) * stack), hard))
 try:
     limited = predicted()
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
@@ -157,12 +160,12 @@ except OSError as error:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc to measure with")
-@pytest.mark.parametrize(("room", "said"), [(40, "True"), (1, "no thread can be started")])
+@pytest.mark.parametrize(("stacks", "said"), [(5.5, "True"), (0.5, "no thread can be started")])
 def test_where_the_system_has_few_threads_those_do_and_where_it_has_none_it_says_so(
-    room: int, said: str
+    stacks: float, said: str
 ) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", FEW_THREADS, str(room)],
+        [sys.executable, "-c", FEW_THREADS, str(stacks)],
         capture_output=True,
         text=True,
         check=False,
