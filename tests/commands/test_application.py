@@ -246,6 +246,17 @@ def test_threads_that_cannot_be_had_are_a_sentence(capsys: pytest.CaptureFixture
     assert "Traceback" not in said
 
 
+def test_an_output_that_would_block_is_no_lack_of_threads(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = BlockingIOError(errno.EAGAIN, "write could not complete without blocking", 9)
+
+    _, said = ended(error, capsys)
+
+    assert "write could not complete without blocking" in said
+    assert "threads" not in said
+
+
 def test_an_interruption_ends_with_130_whatever_comes_after_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg.cython_blas import __pyx_capi__ as blas
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -20,6 +21,7 @@ from trainer.grid.engine import Problem, class_weights
 from trainer.grid.engines import choose_engine, why_no_native
 from trainer.grid.folds import Split, assign_folds, split
 from trainer.grid.processors import one_thread_each
+from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.layout import Layout
 
 
@@ -315,6 +317,31 @@ def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
     assert choose_engine("auto").name in {"sklearn", "native"}
     with pytest.raises(OptionsError, match="'quantum' is not available"):
         choose_engine("quantum")
+
+
+@pytest.mark.skipif(why_no_native() is not None, reason="no native engine")
+def test_where_scipy_shares_its_inner_product_in_another_way_scikit_learn_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(blas, "ddot", blas["sdot"])
+
+    assert "shares its inner product in another way" in str(why_no_native())
+    assert isinstance(choose_engine("auto"), SklearnEngine)
+    with pytest.raises(OptionsError, match=r"'native' is not available here: .*scipy"):
+        choose_engine("native")
+
+
+@pytest.mark.skipif(why_no_native() is not None, reason="no native engine")
+@pytest.mark.parametrize("shared", [{"ddot": None}, {}, None])
+def test_where_scipy_does_not_share_it_there_is_no_native_engine(
+    shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shared is None:
+        monkeypatch.delattr("scipy.linalg.cython_blas.__pyx_capi__")
+    else:
+        monkeypatch.setattr("scipy.linalg.cython_blas.__pyx_capi__", shared)
+
+    assert "in another way" in str(why_no_native())
 
 
 @pytest.mark.parametrize("kernel", ["linear", "", None])

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from scipy.linalg.cython_blas import __pyx_capi__ as blas
 
-from trainer.errors import OptionsError
 from trainer.grid.engine import Problem
-from trainer.grid.engines import choose_engine, why_no_native
+from trainer.grid.engines import why_no_native
 from trainer.grid.folds import Split
-from trainer.grid.sklearn_engine import SklearnEngine
 from trainer.models.svm import vote
 
 MISSING = why_no_native()
@@ -300,29 +298,6 @@ def test_products_that_do_not_fit_are_refused(place: int, wrong: Any) -> None:
 
     with pytest.raises(ValueError, match=r"do not (fit|begin)|rows that there are not"):
         Products(*given)
-
-
-def test_where_scipy_shares_its_inner_product_in_another_way_scikit_learn_is_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(blas, "ddot", blas["sdot"])
-
-    assert "shares its inner product in another way" in str(why_no_native())
-    assert isinstance(choose_engine("auto"), SklearnEngine)
-    with pytest.raises(OptionsError, match=r"'native' is not available here: .*scipy"):
-        choose_engine("native")
-
-
-@pytest.mark.parametrize("shared", [{"ddot": None}, {}, None])
-def test_where_scipy_does_not_share_it_there_is_no_native_engine(
-    shared: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if shared is None:
-        monkeypatch.delattr("scipy.linalg.cython_blas.__pyx_capi__")
-    else:
-        monkeypatch.setattr("scipy.linalg.cython_blas.__pyx_capi__", shared)
-
-    assert "in another way" in str(why_no_native())
 
 
 def test_what_is_no_inner_product_of_doubles_is_refused() -> None:

@@ -69,7 +69,11 @@ def report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _say(f"Error: {error.strerror}: make room where the output goes, or send it elsewhere.")
         return UNEXPECTED
-    if isinstance(error, OSError) and error.errno == errno.EAGAIN:
+    if (
+        isinstance(error, OSError)
+        and error.errno == errno.EAGAIN
+        and not hasattr(error, "characters_written")  # an output that takes no more for now has it
+    ):
         _say(
             f"Error: {error.strerror}: raise how many processes and threads there may be "
             "(ulimit -u, or the limit of the container), or end others."
